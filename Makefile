@@ -1,0 +1,71 @@
+# Every target does its own set-up in .venv; needed beforehand: Python 3.11+ with venv and pip, make, git.
+
+PYTHON ?= $(shell scripts/find_python.sh)
+BIN := .venv/bin
+PACKAGES := qwen_portal langchain_qwen_portal litellm_qwen_portal
+
+TOOLS := .venv/tools.stamp
+INSTALLED := .venv/wheel.stamp
+# With the folders, whose time changes when a file goes away.
+WHEEL_PARTS := $(shell find $(PACKAGES) -not -path '*/__pycache__*') pyproject.toml README.md LICENSE
+
+# PYTHONSAFEPATH keeps the checkout off sys.path, in child processes too: what is tested is the installed wheel.
+TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-real lint format types dist requirements clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
+
+demo: $(INSTALLED) ## sign in, LangChain, LiteLLM, against the embedded emulator; no account, no network
+	$(BIN)/qwen-portal demo
+
+test: $(INSTALLED) ## the test suite against the built wheel, with its coverage gate; no network
+	$(BIN)/coverage erase
+	$(TEST_ENV) $(BIN)/coverage run $(BIN)/pytest -m "not real"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+	@echo "The emulator, apart:"
+	$(BIN)/coverage report --omit= --include='*/qwen_portal/emulator/*' --fail-under=0
+	$(BIN)/coverage json -q -o - | $(BIN)/python scripts/branch_coverage.py --at-least 90
+
+test-real: $(INSTALLED) ## the parts of a real system: Secret Service, the qwen CLI; installs them (apt, npm)
+	scripts/install_real_parts.sh
+	$(TEST_ENV) scripts/test_real.sh $(BIN)/pytest -m real
+
+lint: $(TOOLS) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(TOOLS) ## let ruff mend what it can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+types: $(TOOLS) ## mypy --strict
+	$(BIN)/mypy --strict
+
+dist: ## sdist and wheel into dist/, built anew, and the test suite against that wheel
+	rm -f $(INSTALLED)
+	$(MAKE) test
+
+requirements: $(TOOLS) ## resolve requirements/dev.txt; UPGRADE=--upgrade moves the pins
+	scripts/compile_requirements.sh $(BIN)/uv $(UPGRADE)
+
+clean: ## remove everything the targets made
+	rm -rf .venv .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+
+$(TOOLS): requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
+	touch $@
+
+# The wheel is built from the sdist, so the sdist is known to be complete.
+$(INSTALLED): $(TOOLS) $(WHEEL_PARTS)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall dist/*.whl
+	$(BIN)/python -m pip check
+	touch $@
