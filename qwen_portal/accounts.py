@@ -1,0 +1,262 @@
+"""The accounts of this user: which there are, which one serves a request, how each stands.
+
+The index says what is known of an account; its store keeps the credential. A key from the environment is an
+account of kind ``env`` that is in neither.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
+from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label
+from qwen_portal.plans import KEY_PLANS, OAUTH, Kind, Plan, find_plan
+from qwen_portal.secrets import Secret
+from qwen_portal.settings import Settings
+from qwen_portal.stores import Store, open_store
+from qwen_portal.stores.file import OneFileStore
+
+DEFAULT_LABEL = "default"
+ENV_LABEL = "env"
+# How long a service that refused a fresh token is left alone.
+ENDED_SECONDS = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account, secrets aside. Times are seconds since the epoch or ``None``.
+
+    Attributes:
+        label: What the user calls it.
+        kind: ``oauth``, ``key`` or ``env``.
+        plan: Its plan.
+        active: Whether calls that name no account use it.
+        store: Where its credential is kept; ``"environment"`` for kind ``env``.
+        expires_at: When the access token ends.
+        exhausted_until: Until when its quota is used up.
+        needs_login: Whether only a new sign-in helps.
+        ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
+        generation: Generation of the stored credential.
+        key: For kind ``env``, the key itself.
+    """
+
+    label: str
+    kind: Kind
+    plan: Plan
+    active: bool
+    store: str
+    expires_at: float | None = None
+    exhausted_until: float | None = None
+    needs_login: bool = False
+    ended_at: float | None = None
+    generation: int = 0
+    key: Secret | None = None
+
+
+class Accounts:
+    """The index and the stores, together.
+
+    Args:
+        home: QWEN_PORTAL_HOME.
+        store: QWEN_PORTAL_STORE.
+    """
+
+    def __init__(self, home: Path, store: str) -> None:
+        self._home = home
+        self._place = store
+        self._one_file = _one_file(store)
+        self.index = self._open_index()
+        self._stores: dict[str, Store] = {}
+
+    def list(self) -> list[Account]:
+        """Return every account, in the order they came."""
+        data = self._read()
+        return [_account(data, label) for label in data.accounts]
+
+    def choose(self, label: str | None = None) -> Account:
+        """Return the account of that label, or the active one.
+
+        Raises:
+            QwenTokenNotAvailableError: There is none; the hint names the command.
+        """
+        data = self._read()
+        wanted = check_label(label) if label is not None else data.active
+        if wanted is None:
+            msg = "Nobody is signed in."
+            raise QwenTokenNotAvailableError(msg)
+        if wanted not in data.accounts:
+            known = ", ".join(repr(name) for name in data.accounts) or "none"
+            msg = f"There is no account {wanted!r} (accounts here: {known})."
+            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {wanted}`.")
+        return _account(data, wanted)
+
+    def load(self, account: Account) -> Credential:
+        """Read an account's credential from its store.
+
+        Raises:
+            QwenTokenNotAvailableError: The store has none.
+            QwenStoreError: The store failed.
+        """
+        credential = self.store(account.store).load(account.label)
+        if credential is None:
+            msg = f"The sign-in of account {account.label!r} is not in its store ({account.store})."
+            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {account.label}`.")
+        return credential
+
+    def keep(self, label: str, credential: Credential) -> None:
+        """Store a credential, then say so in the index; a new account becomes active if none is.
+
+        Raises:
+            QwenStoreError: It is not kept; what was there before still is.
+        """
+        store = self._store_for(label)
+        store.save(label, credential)
+        self._enter(label, credential, store.name)
+
+    def check_place(self, label: str) -> None:
+        """Find out whether a sign-in under this label could be kept.
+
+        Raises:
+            QwenStoreError: It could not; the hint names the other places.
+        """
+        self._store_for(label).probe()
+
+    def signed_in(self, label: str, credential: Credential) -> Account:
+        """Keep a person's new sign-in: it becomes active, and what was remembered against the account goes."""
+        self.keep(label, credential)
+        self.use(label)
+        return self.choose(label)
+
+    def use(self, label: str) -> None:
+        """Make an account the active one and forget its cool-down.
+
+        Raises:
+            QwenTokenNotAvailableError: There is no such account.
+        """
+        account = self.choose(label)
+        with self.index.edit() as data:
+            data.active = account.label
+            data.accounts[account.label].exhausted_until = None
+            data.accounts[account.label].ended_at = None
+
+    def remove(self, label: str) -> Account:
+        """Delete an account's credential and its entry; the next account in order becomes active.
+
+        Raises:
+            QwenTokenNotAvailableError: There is no such account.
+            QwenStoreError: The store failed; the account is still there.
+        """
+        account = self.choose(label)
+        self.store(account.store).delete(account.label)
+        with self.index.edit() as data:
+            data.accounts.pop(account.label, None)
+            if data.active == account.label:
+                data.active = next(iter(data.accounts), None)
+        return account
+
+    def mark(self, label: str, change: Callable[[Entry], None]) -> None:
+        """Change what the index knows of an account; an account that is gone stays gone."""
+        with self.index.edit() as data:
+            if label in data.accounts:
+                change(data.accounts[label])
+
+    def entry(self, label: str) -> Entry | None:
+        """Return what the index knows of an account now."""
+        return self.index.read().accounts.get(label)
+
+    def store(self, name: str) -> Store:
+        """Return the store of that name, opened once."""
+        if name not in self._stores:
+            self._stores[name] = open_store(name, home=self._home, index=self.index)
+        return self._stores[name]
+
+    def lock_path(self, label: str) -> Path | None:
+        """Return the file whose lock guards this account's refresh; ``None`` where no other process can see it."""
+        if not isinstance(self.index, FileIndex):
+            return None
+        return self.index.path.parent / "locks" / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.lock"
+
+    def _store_for(self, label: str) -> Store:
+        # An account stays where it is unless the user names a place.
+        known = self.index.read().accounts.get(label)
+        return self.store(known.store if known is not None and self._place == "auto" else self._place)
+
+    def _read(self) -> IndexData:
+        data = self.index.read()
+        if data.accounts or self._one_file is None:
+            return data
+        # A file:PATH that came without its index, such as one on a fresh volume, is an account all the same.
+        store = OneFileStore(self._one_file)
+        label = store.owner()
+        credential = store.load(label) if label is not None else None
+        if label is not None and credential is not None:
+            self._enter(label, credential, store.name)
+        return self.index.read()
+
+    def _enter(self, label: str, credential: Credential, store: str) -> None:
+        with self.index.edit() as data:
+            entry = data.accounts.setdefault(label, Entry(credential.kind, credential.plan, store))
+            entry.kind, entry.plan, entry.store = credential.kind, credential.plan, store
+            entry.generation, entry.expires_at = credential.generation, credential.expires_at
+            entry.needs_login = False
+            data.active = data.active or label
+
+    def _open_index(self) -> Index:
+        """Keep the index where the credentials are: in this process, beside the one file, else in HOME."""
+        if self._place == "memory":
+            return MemoryIndex()
+        one = self._one_file
+        return FileIndex(self._home / "accounts.json" if one is None else one.with_name(f"{one.name}.accounts.json"))
+
+
+def _account(data: IndexData, label: str) -> Account:
+    entry = data.accounts[label]
+    ended = entry.ended_at if entry.ended_at and time.time() - entry.ended_at < ENDED_SECONDS else None
+    return Account(
+        label=label,
+        kind="oauth" if entry.kind == OAUTH else "key",
+        plan=find_plan(entry.plan),
+        active=label == data.active,
+        store=entry.store,
+        expires_at=entry.expires_at,
+        exhausted_until=entry.exhausted_until,
+        needs_login=entry.needs_login,
+        ended_at=ended,
+        generation=entry.generation,
+    )
+
+
+def environment_account(settings: Settings) -> Account | None:
+    """Return the account that QWEN_PORTAL_API_KEY makes, or ``None``.
+
+    Raises:
+        QwenError: The key's plan is not said.
+    """
+    if settings.api_key is None:
+        return None
+    if settings.plan is None and settings.base_url is None:
+        msg = "QWEN_PORTAL_API_KEY is set, but not which plan the key is of."
+        raise QwenError(msg, hint=f"Set QWEN_PORTAL_PLAN to one of {', '.join(KEY_PLANS)}, or QWEN_PORTAL_BASE_URL.")
+    plan = key_plan(settings.plan or settings.base_url or "")
+    return Account(ENV_LABEL, "env", plan, active=True, store="environment", key=settings.api_key)
+
+
+def _one_file(store: str) -> Path | None:
+    kind, _, path = store.partition(":")
+    return Path(path).expanduser().absolute() if kind == "file" and path else None
+
+
+def key_plan(name: str) -> Plan:
+    """Look up a plan that takes API keys.
+
+    Raises:
+        QwenError: No such plan, or the portal, which takes a sign-in; the message lists them.
+    """
+    plan = find_plan(name)
+    if plan.is_oauth:
+        msg = "The plan 'oauth' takes a sign-in, not an API key."
+        raise QwenError(msg, hint=f"Plans for keys: {', '.join(KEY_PLANS)}, or an https URL.")
+    return plan

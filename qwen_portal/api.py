@@ -1,0 +1,136 @@
+"""The package's plain functions: sign in and out, list and choose accounts, get a token."""
+
+import asyncio
+
+from qwen_portal.accounts import Account
+from qwen_portal.login import Show, add_key, sign_in
+from qwen_portal.plans import OAUTH
+from qwen_portal.secrets import Secret
+from qwen_portal.session import Session, forget
+
+
+def login(
+    account: str | None = None,
+    *,
+    plan: str = OAUTH,
+    api_key: str | None = None,
+    open_browser: bool | None = None,
+    show: Show | None = None,
+) -> Account:
+    """Sign in, or keep an API key; the account becomes the active one.
+
+    Args:
+        account: Label to keep it under; ``"default"`` if not given.
+        plan: ``"oauth"`` for the device sign-in, else the plan of ``api_key``.
+        api_key: A key of that plan.
+        open_browser: Whether to open the page; by default only where a person sits at a desktop's terminal.
+        show: Told each LoginEvent; by default it is shown in the terminal or the notebook.
+
+    Raises:
+        QwenLoginDeniedError: The person refused.
+        QwenLoginTimeoutError: Nobody confirmed in time.
+        QwenOAuthError: The sign-in host refused.
+        QwenStoreError: The sign-in could not be kept.
+        QwenError: The plan and the key do not fit.
+
+    Example:
+        >>> qwen_portal.login("work")
+        >>> qwen_portal.login("team", plan="coding-intl", api_key=key)
+    """
+    from qwen_portal.screens import default_screen
+
+    show = show if show is not None else default_screen(open_browser=open_browser)
+    session = Session()
+    if plan == OAUTH and api_key is None:
+        return sign_in(session, account, show=show)
+    return add_key(session, account, plan=plan, api_key=Secret(api_key or ""), show=show)
+
+
+async def alogin(
+    account: str | None = None,
+    *,
+    plan: str = OAUTH,
+    api_key: str | None = None,
+    open_browser: bool | None = None,
+    show: Show | None = None,
+) -> Account:
+    """Do what :func:`login` does without blocking the event loop; ``show`` is called in another thread."""
+    return await asyncio.to_thread(login, account, plan=plan, api_key=api_key, open_browser=open_browser, show=show)
+
+
+def logout(account: str | None = None) -> Account:
+    """Remove an account's credential here; the service has no known way to revoke it.
+
+    Args:
+        account: Label; the active account if not given.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        QwenTokenNotAvailableError: There is no such account.
+        QwenStoreError: The store failed; the account is still there.
+    """
+    accounts = Session().accounts
+    return accounts.remove(accounts.choose(account).label)
+
+
+def accounts() -> list[Account]:
+    """List the accounts, a key from the environment first; no secret is read."""
+    return Session().list()
+
+
+def use(account: str) -> None:
+    """Make an account the active one.
+
+    Raises:
+        QwenTokenNotAvailableError: There is no such account.
+    """
+    Session().accounts.use(account)
+
+
+def get_access_token(account: str | None = None, *, force_refresh: bool = False) -> str:
+    """Return a valid access token, or the account's API key.
+
+    Args:
+        account: Label; the active account if not given.
+        force_refresh: Refresh even if the token still serves.
+
+    Raises:
+        QwenTokenNotAvailableError: Nobody is signed in.
+        QwenRefreshTokenInvalidError: The refresh token is dead.
+        QwenTokenExpiredError: The token expired and could not be renewed just now.
+        QwenStoreError: The store failed.
+    """
+    session = Session()
+    chosen = session.choose(account)
+    credential = session.tokens.get(chosen)
+    if force_refresh and chosen.kind == OAUTH:
+        credential = session.tokens.get(chosen, refused=credential)
+    return credential.access_token.reveal()
+
+
+async def aget_access_token(account: str | None = None, *, force_refresh: bool = False) -> str:
+    """Do what :func:`get_access_token` does without blocking the event loop."""
+    session = Session()
+    chosen = session.choose(account)
+    credential = await session.tokens.aget(chosen)
+    if force_refresh and chosen.kind == OAUTH:
+        credential = await session.tokens.aget(chosen, refused=credential)
+    return credential.access_token.reveal()
+
+
+def close() -> None:
+    """Close the connections of all threads and forget what is cached; calling it again does nothing."""
+    from qwen_portal.pools import close_sync_pool
+
+    close_sync_pool()
+    forget()
+
+
+async def aclose() -> None:
+    """Close the running event loop's connections too; calling it again does nothing."""
+    from qwen_portal.pools import close_async_pool
+
+    await close_async_pool()
+    close()

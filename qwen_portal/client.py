@@ -1,0 +1,182 @@
+"""The client both doors use: choose an account, shape the request, send it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from qwen_portal.accounts import Account
+from qwen_portal.auth import PortalAuth
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenTokenNotAvailableError
+from qwen_portal.models import CODER, catalogue
+from qwen_portal.plans import OAUTH, find_plan
+from qwen_portal.pools import close_async_pool
+from qwen_portal.session import Session
+from qwen_portal.settings import load_settings
+from qwen_portal.shape import ChatRequest, Shaper
+from qwen_portal.transport import AsyncChunkStream, ChunkStream, asend, send
+
+Messages = Sequence[Mapping[str, Any]]
+Params = Mapping[str, Any]
+
+
+class _Client:
+    """What the two clients share.
+
+    Args:
+        account: Account label; it pins the client to that account.
+        timeout: Seconds for one whole answer, retries included; QWEN_PORTAL_TIMEOUT if not given.
+        max_retries: Repeats of a request that failed in passing.
+        base_url: Chat base URL; overrides the account's own.
+        store: Where sign-ins are kept; QWEN_PORTAL_STORE if not given.
+        client_id: OAuth client id.
+
+    Raises:
+        QwenError: A setting has a value it cannot have.
+    """
+
+    def __init__(
+        self,
+        *,
+        account: str | None = None,
+        timeout: float | None = None,
+        max_retries: int = 2,
+        base_url: str | None = None,
+        store: str | None = None,
+        client_id: str | None = None,
+    ) -> None:
+        self._label = account
+        self._max_retries = max_retries
+        self._session = Session(load_settings(store=store, base_url=base_url, client_id=client_id, timeout=timeout))
+        self._shaper = Shaper(self._session.settings)
+
+    def models(self) -> list[dict[str, Any]]:
+        """List the two models as they are on the account's plan; no request is made.
+
+        Returns:
+            One dict per model: ``id``, ``name`` (what is sent), ``context`` and ``max_output`` (tokens), ``inputs``
+            (``["text", "image"]``), ``thinking`` (bool). Without a sign-in, the portal's.
+        """
+        try:
+            plan = self._session.choose(self._label).plan
+        except QwenTokenNotAvailableError:
+            plan = find_plan(OAUTH)
+        return catalogue(plan)
+
+    def _limits(self, timeout: float | None) -> dict[str, Any]:
+        chosen = timeout if timeout is not None else self._session.settings.timeout
+        return {"timeout": chosen, "max_retries": self._max_retries}
+
+    def _request(
+        self, account: Account, credential: Credential, messages: Messages, model: str, params: Params, *, stream: bool
+    ) -> tuple[ChatRequest, PortalAuth]:
+        request = self._shaper.chat(credential, messages, model=model, stream=stream, params=params)
+        return request, PortalAuth(account.label, session=self._session, ready=(account, credential))
+
+
+class PortalClient(_Client):
+    """Chat with Qwen's models; the Python core of both doors.
+
+    Every failure is a QwenError with a hint. ``params`` are OpenAI's, and ``output_cap`` (tokens), ``allow_images``
+    (bool), ``extra_body`` and ``extra_headers`` (dicts).
+
+    Example:
+        >>> client = PortalClient()
+        >>> client.chat([{"role": "user", "content": "What is 2+2?"}])["choices"][0]["message"]["content"]
+        '4'
+    """
+
+    def chat(
+        self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
+    ) -> dict[str, Any]:
+        """Ask for a whole answer.
+
+        Args:
+            messages: OpenAI-style messages.
+            model: ``coder-model``, ``vision-model`` or any other id.
+            timeout: Seconds for this answer.
+            params: See the class.
+
+        Returns:
+            A chat.completion dict.
+
+        Raises:
+            QwenError: Typed by what happened; see qwen_portal.errors.
+        """
+        account = self._session.choose(self._label)
+        credential = self._session.tokens.get(account)
+        request, auth = self._request(account, credential, messages, model, params, stream=False)
+        return send(request, auth, **self._limits(timeout))
+
+    def stream(
+        self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
+    ) -> ChunkStream:
+        """Ask for a streamed answer; the last chunk before the end carries the usage.
+
+        The request is sent by the first ``next()``, by ``open()`` or by ``with``; leaving early with ``close()``
+        closes the connection.
+
+        Args:
+            messages: OpenAI-style messages.
+            model: ``coder-model``, ``vision-model`` or any other id.
+            timeout: Seconds for this answer.
+            params: See the class.
+
+        Returns:
+            An iterator of chat.completion.chunk dicts.
+        """
+
+        def prepare() -> tuple[ChatRequest, PortalAuth]:
+            account = self._session.choose(self._label)
+            credential = self._session.tokens.get(account)
+            return self._request(account, credential, messages, model, params, stream=True)
+
+        return ChunkStream(prepare, **self._limits(timeout))
+
+    def close(self) -> None:
+        """Do nothing: the connections belong to the process; ``qwen_portal.close()`` closes them."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class AsyncPortalClient(_Client):
+    """The same for ``async`` code; one client serves any number of event loops."""
+
+    async def chat(
+        self,
+        messages: Messages,
+        *,
+        model: str = CODER,
+        timeout: float | None = None,  # noqa: ASYNC109 - limits the retries too, not one await
+        **params: Any,
+    ) -> dict[str, Any]:
+        """Ask for a whole answer; see :meth:`PortalClient.chat`."""
+        account = self._session.choose(self._label)
+        credential = await self._session.tokens.aget(account)
+        request, auth = self._request(account, credential, messages, model, params, stream=False)
+        return await asend(request, auth, **self._limits(timeout))
+
+    def stream(
+        self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
+    ) -> AsyncChunkStream:
+        """Ask for a streamed answer; see :meth:`PortalClient.stream`. It closes with ``aclose()``."""
+
+        async def prepare() -> tuple[ChatRequest, PortalAuth]:
+            account = self._session.choose(self._label)
+            credential = await self._session.tokens.aget(account)
+            return self._request(account, credential, messages, model, params, stream=True)
+
+        return AsyncChunkStream(prepare, **self._limits(timeout))
+
+    async def close(self) -> None:
+        """Close the running event loop's connections."""
+        await close_async_pool()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()

@@ -1,0 +1,143 @@
+"""Private files: written whole or not at all, readable by their owner alone.
+
+A file is 0600 in a 0700 folder, written beside its place and moved over it; a symbolic link is never followed,
+a file of another user or readable by others is refused.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from qwen_portal.errors import QwenStoreError
+
+_MODE = 0o600
+_OTHERS = 0o077
+_LIMIT = 4 * 1024 * 1024
+_NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_NONBLOCK = getattr(os, "O_NONBLOCK", 0)
+_POSIX = os.name == "posix"
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder that only its owner can enter; tighten one that others can read.
+
+    Raises:
+        QwenStoreError: It cannot be made, or belongs to another user.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _POSIX:
+            found = folder.stat()
+            if found.st_uid != os.geteuid():
+                raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
+            if found.st_mode & _OTHERS:
+                folder.chmod(0o700)
+    except OSError as exc:
+        raise _failed("make the folder", folder, exc) from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file's content in one step, durably.
+
+    Raises:
+        QwenStoreError: The file system refused; the old content is untouched.
+    """
+    make_private_folder(path.parent)
+    temporary = None
+    try:
+        # mkstemp creates 0600 whatever the umask says, under a name nobody can guess
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except OSError as exc:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+        raise _failed("write", path, exc) from None
+    _sync_folder(path.parent)
+
+
+def read_private(path: Path) -> str | None:
+    """Read a private file; ``None`` where there is none.
+
+    Raises:
+        QwenStoreError: It is a link, not a plain file, of another user, readable by others, or unreadable.
+    """
+    try:
+        # checks are made on the opened file, so that swapping the path between check and read gains nothing
+        handle = os.open(path, os.O_RDONLY | _NOFOLLOW | _NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise _failed("read", path, exc) from None
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise _refused(path, "it is not a plain file", f"Move {path} away.")
+        if _POSIX and found.st_uid != os.geteuid():
+            raise _refused(path, "it belongs to another user", f"Move {path} away.")
+        if _POSIX and found.st_mode & _OTHERS:
+            raise _refused(path, "other users can read it", f"Run: chmod 600 {path}")
+        try:
+            return file.read(_LIMIT).decode("utf-8", errors="replace")
+        except OSError as exc:
+            raise _failed("read", path, exc) from None
+
+
+def set_aside(path: Path) -> Path:
+    """Move a file that cannot be understood beside itself, with the suffix ``.corrupt``.
+
+    Raises:
+        QwenStoreError: The file system refused.
+    """
+    aside = path.with_name(f"{path.name}.corrupt")
+    try:
+        path.replace(aside)
+    except OSError as exc:
+        raise _failed("move aside", path, exc) from None
+    return aside
+
+
+def remove(path: Path) -> bool:
+    """Delete a file; tell whether there was one.
+
+    Raises:
+        QwenStoreError: The file system refused.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        raise _failed("remove", path, exc) from None
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    if not _POSIX:
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
+    if exc.errno == errno.ELOOP:
+        return _refused(path, "it is a symbolic link", f"Move {path} away.")
+    return QwenStoreError(
+        f"Could not {what} {path}: {exc.strerror or exc}.",
+        hint="Check the folder's owner, permissions and free space, or set QWEN_PORTAL_HOME to another one.",
+    )
+
+
+def _refused(path: Path, why: str, hint: str) -> QwenStoreError:
+    return QwenStoreError(f"{path} is refused: {why}.", hint=hint)

@@ -1,0 +1,189 @@
+"""The account index: which accounts there are and how they stand. It holds no secret.
+
+One JSON file in QWEN_PORTAL_HOME, changed under one file lock and replaced as a whole, so that readers never
+need the lock. The memory store has an index of its own that no file backs.
+"""
+
+import contextlib
+import json
+import logging
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from qwen_portal.errors import QwenError, QwenStoreLockedError
+from qwen_portal.files import make_private_folder, read_private, set_aside, write_private
+
+_log = logging.getLogger("qwen_portal")
+_VERSION = 1
+_LOCK_SECONDS = 30.0
+_LABEL_LIMIT = 100
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one account, secrets aside. Times are seconds since the epoch.
+
+    Attributes:
+        kind: ``oauth`` or ``key``.
+        plan: Plan name or URL.
+        store: Where its credential is kept: ``keyring``, ``file``, ``file:PATH``, ``memory``.
+        generation: Generation of the credential in use.
+        expires_at: When the access token ends.
+        exhausted_until: Until when its quota is used up.
+        needs_login: Whether its refresh token is dead.
+        ended_at: When the service refused a fresh token.
+        proven: The last generation that got an answer.
+    """
+
+    kind: str
+    plan: str
+    store: str
+    generation: int = 0
+    expires_at: float | None = None
+    exhausted_until: float | None = None
+    needs_login: bool = False
+    ended_at: float | None = None
+    proven: int = 0
+
+
+@dataclass(slots=True)
+class IndexData:
+    """The index's content.
+
+    Attributes:
+        active: Label of the active account.
+        accounts: The accounts, in the order they came.
+        slots: For the keyring store, which of an account's two slots holds the credential.
+    """
+
+    active: str | None = None
+    accounts: dict[str, Entry] = field(default_factory=dict)
+    slots: dict[str, str] = field(default_factory=dict)
+
+
+class Index(Protocol):
+    """Where the index is kept."""
+
+    def read(self) -> IndexData:
+        """Return a copy of the current content."""
+
+    def edit(self) -> contextlib.AbstractContextManager[IndexData]:
+        """Change the content; it is stored when the block ends without an error."""
+
+
+class MemoryIndex:
+    """An index for this process alone."""
+
+    def __init__(self) -> None:
+        import threading
+
+        self._lock = threading.RLock()
+        self._text = _dump(IndexData())
+
+    def read(self) -> IndexData:
+        """Return a copy of the current content."""
+        return _parse(self._text)
+
+    @contextlib.contextmanager
+    def edit(self) -> Iterator[IndexData]:
+        """Change the content; it is kept when the block ends without an error."""
+        with self._lock:
+            data = _parse(self._text)
+            yield data
+            self._text = _dump(data)
+
+
+class FileIndex:
+    """The index of all processes of this user.
+
+    Args:
+        path: Its file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> IndexData:
+        """Return the current content; a corrupt file is set aside, named in a warning, and counts as empty.
+
+        Raises:
+            QwenStoreError: The file cannot be read.
+        """
+        text = read_private(self.path)
+        if text is None:
+            return IndexData()
+        try:
+            return _parse(text)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            aside = set_aside(self.path)
+            _log.warning(
+                "the account index could not be read; it is kept as %s. Run `qwen-portal login` to add accounts again",
+                aside,
+            )
+            return IndexData()
+
+    @contextlib.contextmanager
+    def edit(self) -> Iterator[IndexData]:
+        """Change the content under the index's lock; it is stored when the block ends without an error.
+
+        Raises:
+            QwenStoreError: The file cannot be read or written.
+            QwenStoreLockedError: Another process held the lock for 30 s.
+        """
+        with file_lock(self.path.with_suffix(".lock"), _LOCK_SECONDS):
+            data = self.read()
+            before = _dump(data)
+            yield data
+            after = _dump(data)
+            if after != before or not self.path.exists():
+                write_private(self.path, after)
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, seconds: float) -> Iterator[None]:
+    """Hold a lock that excludes other threads and processes of this user.
+
+    Raises:
+        QwenStoreLockedError: Somebody else held it all the time.
+    """
+    import filelock
+
+    make_private_folder(path.parent)
+    try:
+        with filelock.FileLock(path, timeout=seconds, mode=0o600):
+            yield
+    except filelock.Timeout:
+        msg = f"Another process has held the lock {path} for {seconds:g} s."
+        raise QwenStoreLockedError(msg, hint="Look for a hung program that uses qwen-portal and end it.") from None
+
+
+def check_label(label: str) -> str:
+    """Normalise an account label; a label is data, never a path.
+
+    Raises:
+        QwenError: It is empty, too long or holds characters that cannot be shown.
+    """
+    normal = unicodedata.normalize("NFC", label).strip()
+    if not normal or len(normal) > _LABEL_LIMIT or not normal.isprintable():
+        msg = f"{label!r:.120} is no account label."
+        raise QwenError(msg, hint=f"A label is 1 to {_LABEL_LIMIT} printable characters.")
+    return normal
+
+
+def _dump(data: IndexData) -> str:
+    accounts = {label: asdict(entry) for label, entry in data.accounts.items()}
+    return json.dumps({"version": _VERSION, "active": data.active, "accounts": accounts, "slots": data.slots}, indent=1)
+
+
+def _parse(text: str) -> IndexData:
+    record: dict[str, Any] = json.loads(text)
+    known = {item.name for item in fields(Entry)}
+    accounts = {
+        label: Entry(**{name: value for name, value in entry.items() if name in known})
+        for label, entry in record["accounts"].items()
+    }
+    active = record.get("active")
+    return IndexData(active if active in accounts else None, accounts, dict(record.get("slots", {})))

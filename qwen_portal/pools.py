@@ -1,0 +1,75 @@
+"""The HTTP connection pools: one for the process's threads, one for each event loop.
+
+A pool is shared because opening one costs a TLS context (tens of milliseconds) and because kept-alive
+connections belong to it. It carries no account and no bearer.
+"""
+
+import asyncio
+import platform
+import threading
+import weakref
+from collections.abc import Mapping
+
+import httpx
+
+from qwen_portal._version import __version__
+from qwen_portal.settings import CONNECT_TIMEOUT, SIGN_IN_TIMEOUT
+
+USER_AGENT = f"qwen-portal/{__version__} ({platform.system()}; {platform.machine()}) python/{platform.python_version()}"
+
+# Loopback never goes through a proxy; None means the pool's own transport.
+_MOUNTS: Mapping[str, None] = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
+# Few idle connections: httpcore walks all of them on every request.
+_LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
+_HEADERS = {"User-Agent": USER_AGENT}
+# Every request brings its own limits; these hold for one that does not.
+_TIMEOUT = httpx.Timeout(SIGN_IN_TIMEOUT, connect=CONNECT_TIMEOUT)
+
+_lock = threading.Lock()
+_sync_pool: httpx.Client | None = None
+_async_pools: dict[int, tuple[weakref.ref[asyncio.AbstractEventLoop], httpx.AsyncClient]] = {}
+
+
+def sync_pool() -> httpx.Client:
+    """Return the pool that all threads of this process share."""
+    global _sync_pool  # noqa: PLW0603 - see the module's first lines
+    with _lock:
+        if _sync_pool is None:
+            _sync_pool = httpx.Client(
+                headers=_HEADERS, limits=_LIMITS, mounts=dict(_MOUNTS), follow_redirects=False, timeout=_TIMEOUT
+            )
+        return _sync_pool
+
+
+def async_pool() -> httpx.AsyncClient:
+    """Return the pool of the running event loop; connections cannot cross loops."""
+    loop = asyncio.get_running_loop()
+    with _lock:
+        for key, (ref, _) in list(_async_pools.items()):
+            other = ref()
+            if other is None or other.is_closed():
+                del _async_pools[key]
+        entry = _async_pools.get(id(loop))
+        if entry is None:
+            pool = httpx.AsyncClient(
+                headers=_HEADERS, limits=_LIMITS, mounts=dict(_MOUNTS), follow_redirects=False, timeout=_TIMEOUT
+            )
+            entry = _async_pools[id(loop)] = (weakref.ref(loop), pool)
+        return entry[1]
+
+
+def close_sync_pool() -> None:
+    """Close the threads' pool; the next request opens a new one."""
+    global _sync_pool
+    with _lock:
+        pool, _sync_pool = _sync_pool, None
+    if pool is not None:
+        pool.close()
+
+
+async def close_async_pool() -> None:
+    """Close the running loop's pool; the next request opens a new one."""
+    with _lock:
+        entry = _async_pools.pop(id(asyncio.get_running_loop()), None)
+    if entry is not None:
+        await entry[1].aclose()

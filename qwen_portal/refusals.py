@@ -1,0 +1,159 @@
+"""What the service answers when it does not answer: error bodies turned into typed errors.
+
+Source: docs/protocol.md, "Chat errors". The code is looked at before the status, because a 403 may be a quota
+and a refresh would not help against that.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+from qwen_portal.errors import (
+    QwenAPIError,
+    QwenAuthenticationError,
+    QwenBadRequestError,
+    QwenConnectionError,
+    QwenContentFilterError,
+    QwenContextLengthError,
+    QwenModelNotFoundError,
+    QwenQuotaExceededError,
+    QwenRateLimitError,
+    QwenServerError,
+    QwenTimeoutError,
+)
+from qwen_portal.secrets import Secret, printable
+
+_QUOTA_CODES = {
+    "insufficient_quota",
+    "quota_exceeded",
+    "throttling.allocationquota",
+    "allocationquota.freetieronly",
+    "arrearage",
+}
+_QUOTA_TEXTS = ("insufficient_quota", "quota exceeded", "quota has been exhausted", "account is in good standing")
+_QUOTA_STATUS = {400, 403, 429}
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _REQUEST_TIMEOUT, _TOO_MANY, _SERVER = 400, 403, 404, 408, 429, 500
+_AUTH_STATUS = {401, 403}
+_REDIRECTS = range(300, 400)
+
+
+def is_quota(status: int, body: Any) -> bool:
+    """Tell whether an answer says that a quota is used up, rather than that a token is bad.
+
+    Args:
+        status: HTTP status.
+        body: The parsed JSON body, or ``None``.
+    """
+    code, text = _code_and_text(body)
+    if status not in _QUOTA_STATUS:
+        return False
+    if code in _QUOTA_CODES:
+        return True
+    # a plan's limit on parallel requests also says "quota exceeded", but waiting a moment is all it takes
+    return status != _BAD_REQUEST and "concurrency" not in text and any(known in text for known in _QUOTA_TEXTS)
+
+
+def refusal(
+    status: int, headers: Mapping[str, str], content: bytes, *, host: str, secrets: Iterable[Secret] = ()
+) -> QwenAPIError:
+    """Make the error that an answer stands for.
+
+    Args:
+        status: HTTP status; 200 for an error frame inside a stream.
+        headers: Response headers.
+        content: Response body.
+        host: Who answered, for the message.
+        secrets: What must not appear in the message even if the server echoes it.
+    """
+    body = _parse(content)
+    code, text = _code_and_text(body)
+    kind = _error_class(status, code, text, body)
+    web_page = is_web_page(headers, content)
+    said = printable(_message(body) or content.decode("utf-8", "replace"), secrets=secrets)
+    if web_page:
+        said = "a web page, not JSON: a gateway, a firewall or a proxy is in the way"
+        if status < _SERVER:
+            kind = QwenConnectionError
+    label = f"HTTP {status}" if not code else f"HTTP {status}, {printable(code, limit=60, secrets=secrets)}"
+    error = kind(
+        f"{host} answered {said or 'nothing'} ({label}).",
+        kind="firewall" if web_page and status < _SERVER else None,
+        status=status,
+        code=code or None,
+        request_id=_request_id(headers, body),
+        retry_after=_retry_after(headers),
+    )
+    if status == _NOT_FOUND and not content.strip():
+        error.hint = "The address has no such path; a base URL usually ends in /v1."
+    return error
+
+
+def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
+    """Tell whether a body is HTML."""
+    return "text/html" in headers.get("content-type", "") or content.lstrip()[:1] == b"<"
+
+
+def _error_class(  # noqa: PLR0911 - the catalogue as a table, a line per row
+    status: int, code: str, text: str, body: Any
+) -> type[QwenAPIError]:
+    if is_quota(status, body) or (status < _BAD_REQUEST and code in _QUOTA_CODES):
+        return QwenQuotaExceededError
+    if "range of input length" in text or code == "context_length_exceeded":
+        return QwenContextLengthError
+    if "data_inspection" in code or "datainspection" in text:
+        return QwenContentFilterError
+    if status in _AUTH_STATUS or code == "invalid_api_key":
+        return QwenAuthenticationError
+    if status == _TOO_MANY or code.startswith(("throttling", "limit_requests")):
+        return QwenRateLimitError
+    if status == _NOT_FOUND or code == "model_not_found" or ("model" in text and "is not supported" in text):
+        return QwenModelNotFoundError
+    if status == _REQUEST_TIMEOUT:
+        return QwenTimeoutError
+    if status in _REDIRECTS:
+        return QwenConnectionError
+    return QwenServerError if status >= _SERVER or status < _BAD_REQUEST else QwenBadRequestError
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _error(body: Any) -> Mapping[str, Any]:
+    if not isinstance(body, dict):
+        return {}
+    error = body.get("error", body)
+    return error if isinstance(error, dict) else {"message": str(error)}
+
+
+def _message(body: Any) -> str:
+    return str(_error(body).get("message") or "")
+
+
+def _code_and_text(body: Any) -> tuple[str, str]:
+    error = _error(body)
+    code = error.get("code") or error.get("type") or ""
+    return str(code).lower(), f"{error.get('type') or ''} {_message(body)}".lower()
+
+
+def _request_id(headers: Mapping[str, str], body: Any) -> str | None:
+    found = headers.get("x-request-id") or (body.get("request_id") if isinstance(body, dict) else None)
+    return printable(str(found), limit=80) if found else None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After, in seconds or as a date (RFC 9110 §10.2.3)."""
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except ValueError:
+        return None

@@ -1,0 +1,80 @@
+"""Secrets that do not show themselves, and text from servers made safe to print."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+_TOKEN_LIKE = re.compile(r"(?i)\b(bearer\s+)\S+|\bsk-[\w-]{8,}")
+_ANSI = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+MASK = "****"
+
+
+class Secret:
+    """A string that only shows itself when asked: ``reveal()``.
+
+    It compares by value, is never truthy when empty, and refuses to be pickled, because a pickle is a file
+    that somebody keeps.
+
+    Example:
+        >>> str(Secret("hunter2"))
+        '****'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself; call it inside the expression that needs it, never into a local."""
+        return self._value
+
+    def fingerprint(self) -> str:
+        """Return 12 hex digits that identify the secret without telling it."""
+        return hashlib.sha256(self._value.encode()).hexdigest()[:12]
+
+    def __bool__(self) -> bool:
+        """Tell whether there is a value at all."""
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value."""
+        return self._value == other._value if isinstance(other, Secret) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Hash by value."""
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        """Show the mask only."""
+        return f"Secret({MASK!r})"
+
+    def __str__(self) -> str:
+        """Show the mask only."""
+        return MASK
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled."""
+        msg = "a Secret cannot be pickled; pickle the account's label and read the store again"
+        raise TypeError(msg)
+
+
+def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) -> str:
+    """Make a server's text safe for a terminal, a log and an error message.
+
+    Escape sequences, control and direction-changing characters go, known secrets and anything shaped like a
+    bearer or a key is masked, and the text is cut.
+
+    Args:
+        text: What the server sent.
+        limit: Characters kept at most.
+        secrets: Values that must not appear, whatever they look like.
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret.reveal(), MASK)
+    text = _TOKEN_LIKE.sub(lambda match: f"{match[1] or ''}{MASK}", text)
+    text = " ".join(_CONTROL.sub(" ", _ANSI.sub("", text)).split())
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,0 +1,63 @@
+"""What every door works with: the settings, the accounts and the tokens of this process."""
+
+import threading
+from pathlib import Path
+
+from qwen_portal.accounts import ENV_LABEL, Account, Accounts, environment_account
+from qwen_portal.settings import Settings, load_settings
+from qwen_portal.tokens import TokenManager
+
+_lock = threading.Lock()
+# Shared by all clients of the process: one refresh at a time needs one manager, and the memory store lives here.
+_accounts: dict[tuple[Path, str], Accounts] = {}
+_managers: dict[tuple[Path, str, str, str], TokenManager] = {}
+
+
+class Session:
+    """Settings, accounts and tokens, for one client.
+
+    Args:
+        settings: The user's settings; read from the environment if not given.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else load_settings()
+        place = self.settings.home, self.settings.store
+        with _lock:
+            self.accounts = _accounts.setdefault(place, Accounts(*place))
+            key = *place, self.settings.oauth_url, self.settings.client_id
+            if key not in _managers:
+                _managers[key] = TokenManager(
+                    self.accounts, oauth_url=self.settings.oauth_url, client_id=self.settings.client_id
+                )
+            self.tokens = _managers[key]
+
+    def list(self) -> list[Account]:
+        """Return every account, a key from the environment first."""
+        env = environment_account(self.settings)
+        stored = self.accounts.list()
+        return stored if env is None else [env, *stored]
+
+    def choose(self, label: str | None = None) -> Account:
+        """Return the account for a request.
+
+        Args:
+            label: The account asked for; without one the environment's key, then QWEN_PORTAL_ACCOUNT, then the
+                active account.
+
+        Raises:
+            QwenTokenNotAvailableError: There is none; the hint names the command.
+            QwenError: The environment's key has no plan.
+        """
+        if label is None or label == ENV_LABEL:
+            env = environment_account(self.settings)
+            if env is not None:
+                return env
+        return self.accounts.choose(label if label is not None else self.settings.account)
+
+
+def forget() -> None:
+    """Drop what the process remembers; the stores and the index stay as they are."""
+    with _lock:
+        _managers.clear()
+        _accounts.clear()

@@ -1,0 +1,154 @@
+"""Settings from the environment; a keyword argument always wins over its variable.
+
+``.env.example`` lists the variables with their defaults.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qwen_portal.errors import QwenError
+from qwen_portal.hosts import origin, user_url
+from qwen_portal.secrets import Secret
+
+CLIENT_ID = "f0304373b74a44d2b584a3fb70ca9e56"
+OAUTH_URL = "https://chat.qwen.ai"
+
+CONNECT_TIMEOUT = 10.0
+CHUNK_TIMEOUT = 120.0
+SIGN_IN_TIMEOUT = 15.0
+REFRESH_TIMEOUT = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user chose, checked once.
+
+    Attributes:
+        account: Account label, or ``None`` for the active one.
+        store: ``auto``, ``keyring``, ``file``, ``file:PATH`` or ``memory``.
+        home: Folder for the account index, locks and the file store.
+        oauth_url: Sign-in host.
+        base_url: Chat base URL that overrides every account's own, or ``None``.
+        client_id: OAuth client id.
+        api_key: A key used as it is and never stored, or ``None``.
+        plan: The plan of ``api_key``, or ``None``.
+        allowed_hosts: Further ``host[:port]`` entries a bearer may go to.
+        timeout: Seconds for one whole answer.
+    """
+
+    home: Path
+    account: str | None = None
+    store: str = "auto"
+    oauth_url: str = OAUTH_URL
+    base_url: str | None = None
+    client_id: str = CLIENT_ID
+    api_key: Secret | None = None
+    plan: str | None = None
+    allowed_hosts: tuple[str, ...] = field(default=())
+    timeout: float = 600.0
+
+    @property
+    def trusted(self) -> frozenset[str]:
+        """Origins and ``host[:port]`` entries that the user named."""
+        named = {origin(self.oauth_url)} if self.oauth_url != OAUTH_URL else set()
+        if self.base_url is not None:
+            named.add(origin(self.base_url))
+        return frozenset(named | set(self.allowed_hosts))
+
+
+def load_settings(
+    *,
+    store: str | None = None,
+    base_url: str | None = None,
+    client_id: str | None = None,
+    timeout: float | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Read the settings; empty variables count as unset.
+
+    Args:
+        store: Overrides QWEN_PORTAL_STORE.
+        base_url: Overrides QWEN_PORTAL_BASE_URL.
+        client_id: Overrides QWEN_PORTAL_CLIENT_ID.
+        timeout: Overrides QWEN_PORTAL_TIMEOUT, in seconds.
+        environ: The environment to read.
+
+    Raises:
+        QwenError: A variable has a value it cannot have; the message names it.
+        QwenHostNotAllowedError: An address is malformed or not https.
+    """
+
+    def env(name: str, *aliases: str) -> str | None:
+        return next((value for key in (name, *aliases) if (value := environ.get(key, "").strip())), None)
+
+    configure_logging(env("QWEN_PORTAL_LOG"))
+    token_path = env("QWEN_TOKEN_PATH")
+    base_url = base_url or env("QWEN_PORTAL_BASE_URL")
+    key = env("QWEN_PORTAL_API_KEY")
+    home = env("QWEN_PORTAL_HOME")
+    return Settings(
+        home=Path(home).expanduser().absolute() if home else default_home(),
+        account=env("QWEN_PORTAL_ACCOUNT"),
+        store=store or env("QWEN_PORTAL_STORE") or (f"file:{token_path}" if token_path else "auto"),
+        oauth_url=user_url(env("QWEN_PORTAL_OAUTH_URL") or OAUTH_URL),
+        base_url=user_url(base_url) if base_url else None,
+        client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
+        api_key=Secret(key) if key else None,
+        plan=env("QWEN_PORTAL_PLAN"),
+        allowed_hosts=_hosts(env("QWEN_PORTAL_ALLOWED_HOSTS") or ""),
+        timeout=_seconds("QWEN_PORTAL_TIMEOUT", timeout if timeout is not None else env("QWEN_PORTAL_TIMEOUT"), 600.0),
+    )
+
+
+def default_home() -> Path:
+    """Return the platform's folder for a program's state."""
+    from platformdirs import user_state_path
+
+    return user_state_path("qwen-portal", appauthor=False)
+
+
+def configure_logging(level: str | None) -> None:
+    """Show the ``qwen_portal`` logger, and only that, on stderr at QWEN_PORTAL_LOG's level.
+
+    Raises:
+        QwenError: The level is none of debug, info, warning.
+    """
+    if level is None:
+        return
+    if level.lower() not in {"debug", "info", "warning"}:
+        msg = f"QWEN_PORTAL_LOG is {level!r}."
+        raise QwenError(msg, hint="It takes debug, info or warning.")
+    logger = logging.getLogger("qwen_portal")
+    logger.setLevel(level.upper())
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+
+
+def _seconds(name: str, value: str | float | None, default: float) -> float:
+    if value is None:
+        return default
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        msg = f"{name} is {value!r}."
+        raise QwenError(msg, hint="It takes a number of seconds above 0.")
+    return seconds
+
+
+def _hosts(value: str) -> tuple[str, ...]:
+    entries = [entry.strip().lower() for entry in value.split(",") if entry.strip()]
+    check: Callable[[str], str] = user_url
+    for entry in entries:
+        if "/" in entry:
+            msg = f"QWEN_PORTAL_ALLOWED_HOSTS holds {entry!r}."
+            raise QwenError(msg, hint="It takes host or host:port entries, separated by commas.")
+        check(entry)
+    return tuple(entries)

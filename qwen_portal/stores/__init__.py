@@ -1,0 +1,64 @@
+"""Where credentials are kept."""
+
+from pathlib import Path
+from typing import Protocol
+
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenError
+from qwen_portal.index import Index
+
+PLACES = "auto, keyring, file, file:PATH or memory"
+
+
+class Store(Protocol):
+    """A place for credentials, one per account label."""
+
+    name: str
+
+    def probe(self) -> None:
+        """Find out whether a credential could be kept, before anything depends on it.
+
+        Raises:
+            QwenStoreError: It could not; the hint names the other places.
+        """
+
+    def load(self, label: str) -> Credential | None:
+        """Return the account's credential, or ``None`` if there is none."""
+
+    def save(self, label: str, credential: Credential) -> None:
+        """Keep a credential durably; when this returns, another process can read it.
+
+        Raises:
+            QwenStoreError: It is not kept; what was there before still is.
+        """
+
+    def delete(self, label: str) -> bool:
+        """Remove the account's credential; tell whether there was one."""
+
+
+def open_store(name: str, *, home: Path, index: Index) -> Store:
+    """Open the store that QWEN_PORTAL_STORE names.
+
+    Args:
+        name: ``keyring``, ``file``, ``file:PATH`` or ``memory``; ``auto`` opens the keyring.
+        home: QWEN_PORTAL_HOME.
+        index: The account index, in which the keyring store keeps its pointers.
+
+    Raises:
+        QwenError: No such store; the message lists them.
+    """
+    if name == "memory":
+        from qwen_portal.stores.memory import MemoryStore
+
+        return MemoryStore()
+    if name == "file" or name.startswith("file:"):
+        from qwen_portal.stores.file import FileStore, OneFileStore
+
+        path = name.removeprefix("file:")
+        return FileStore(home) if name == "file" else OneFileStore(Path(path).expanduser().absolute())
+    if name in {"auto", "keyring"}:
+        from qwen_portal.stores.keyring import KeyringStore
+
+        return KeyringStore(index)
+    msg = f"There is no store named {name!r}."
+    raise QwenError(msg, hint=f"QWEN_PORTAL_STORE takes {PLACES}.")

@@ -1,0 +1,106 @@
+"""Credentials in files that only their owner can read."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenStoreError
+from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+
+
+class FileStore:
+    """One file per account under QWEN_PORTAL_HOME.
+
+    Args:
+        home: QWEN_PORTAL_HOME.
+    """
+
+    name = "file"
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "credentials"
+
+    def path(self, label: str) -> Path:
+        """Return the account's file; its name is a hash, because a label may hold anything."""
+        return self._folder / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
+
+    def probe(self) -> None:
+        """Make the folder.
+
+        Raises:
+            QwenStoreError: It cannot be made, or belongs to another user.
+        """
+        make_private_folder(self._folder)
+
+    def load(self, label: str) -> Credential | None:
+        """Return the account's credential, or ``None``.
+
+        Raises:
+            QwenStoreError: The file is unsafe or unreadable; a corrupt one is kept beside as ``.corrupt``.
+        """
+        path = self.path(label)
+        text = read_private(path)
+        if text is None:
+            return None
+        try:
+            return Credential.from_json(text)
+        except ValueError:
+            aside = set_aside(path)
+        msg = f"The sign-in of account {label!r} could not be read; the file is kept as {aside}."
+        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
+
+    def save(self, label: str, credential: Credential) -> None:
+        """Replace the account's file in one step and read it back.
+
+        Raises:
+            QwenStoreError: The file system refused; the old file still stands.
+        """
+        write_private(self.path(label), self._record(label, credential))
+        kept = self.load(label)
+        if kept is None or kept.to_json() != credential.to_json():
+            msg = f"The sign-in of account {label!r} did not read back from {self.path(label)} as it was written."
+            raise QwenStoreError(msg)
+
+    def delete(self, label: str) -> bool:
+        """Remove the account's file; tell whether there was one."""
+        return remove(self.path(label))
+
+    def _record(self, label: str, credential: Credential) -> str:  # noqa: ARG002 - the one-file store needs the label
+        return credential.to_json()
+
+
+class OneFileStore(FileStore):
+    """The file that ``file:PATH`` names; it keeps one account.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent)
+        self._folder, self._path = path.parent, path
+        self.name = f"file:{path}"
+
+    def path(self, label: str) -> Path:
+        """Return the one file.
+
+        Raises:
+            QwenStoreError: It keeps another account already.
+        """
+        owner = self.owner()
+        if owner not in (None, label):
+            msg = f"{self._path} keeps the account {owner!r}; it has room for one."
+            raise QwenStoreError(msg, hint="QWEN_PORTAL_STORE=file keeps any number of accounts.")
+        return self._path
+
+    def _record(self, label: str, credential: Credential) -> str:
+        return json.dumps(json.loads(credential.to_json()) | {"label": label}, separators=(",", ":"))
+
+    def owner(self) -> str | None:
+        """Return the label of the account that the file keeps, or ``None``."""
+        try:
+            owner = json.loads(read_private(self._path) or "{}").get("label")
+        except (ValueError, AttributeError):
+            return None
+        return owner if isinstance(owner, str) else None

@@ -1,0 +1,27 @@
+"""Credentials for this process alone."""
+
+from qwen_portal.credentials import Credential
+
+
+class MemoryStore:
+    """Forget everything when the process ends; for CI and tests."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self._credentials: dict[str, Credential] = {}
+
+    def probe(self) -> None:
+        """Do nothing: memory always works."""
+
+    def load(self, label: str) -> Credential | None:
+        """Return the account's credential, or ``None``."""
+        return self._credentials.get(label)
+
+    def save(self, label: str, credential: Credential) -> None:
+        """Keep a credential."""
+        self._credentials[label] = credential
+
+    def delete(self, label: str) -> bool:
+        """Remove the account's credential; tell whether there was one."""
+        return self._credentials.pop(label, None) is not None

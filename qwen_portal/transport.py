@@ -1,0 +1,415 @@
+"""Sends shaped requests: one sync and one async transport, alike line for line.
+
+Each request gets its retries, its time limits and typed errors; the bearer comes from an ``httpx.Auth``.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, Self
+
+import httpx
+
+from qwen_portal.chunks import ChunkReader
+from qwen_portal.errors import (
+    QwenAPIError,
+    QwenConnectionError,
+    QwenStreamError,
+    QwenTimeoutError,
+)
+from qwen_portal.pools import async_pool, sync_pool
+from qwen_portal.refusals import is_web_page, refusal
+from qwen_portal.retry import Retries
+from qwen_portal.secrets import Secret, printable
+from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
+from qwen_portal.shape import ChatRequest
+
+_OK = 200
+
+
+class _Exchange:
+    """What the two transports share: one request, its limits, and the judgement of what came back."""
+
+    def __init__(self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int) -> None:
+        self.request = request
+        self.auth = auth
+        self.timeout = timeout
+        self.retries = Retries(max_retries, timeout)
+        self.host = httpx.URL(request.url).netloc.decode("ascii")
+        self.content = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode()
+        self.connected = False
+        self.answered = False
+
+    def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
+        """Make the request of one try; a whole answer waits as long as it may, a stream for the next chunk."""
+        self.connected = self.answered = False
+        left = self.retries.remaining()
+        read = min(CHUNK_TIMEOUT, left) if self.request.body["stream"] else left
+        return pool.build_request(
+            "POST",
+            self.request.url,
+            content=self.content,
+            headers=dict(self.request.headers),
+            timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
+            extensions={"trace": trace},
+        )
+
+    def note(self, event: str, _info: Mapping[str, Any]) -> None:
+        """Learn from httpcore whether the connection is new, and whether a byte came back."""
+        if event == "connection.connect_tcp.started":
+            self.connected = True
+        elif event.endswith("receive_response_headers.complete"):
+            self.answered = True
+
+    async def anote(self, event: str, info: Mapping[str, Any]) -> None:
+        """Do what :meth:`note` does, for the async pool."""
+        self.note(event, info)
+
+    def judge(self, response: httpx.Response) -> dict[str, Any]:
+        """Return the completion of a whole answer.
+
+        Raises:
+            QwenAPIError: It is none.
+        """
+        if response.status_code != _OK or is_web_page(response.headers, response.content):
+            raise self.refused(response)
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict) or not body.get("choices"):
+            raise self.refused(response)
+        return body
+
+    def is_stream(self, response: httpx.Response) -> bool:
+        """Tell whether an answer is the event stream that was asked for."""
+        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "")
+
+    def refused(self, response: httpx.Response) -> QwenAPIError:
+        """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
+        return refusal(
+            response.status_code,
+            response.headers,
+            response.content,
+            host=self.host,
+            secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
+        )
+
+    def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
+        """Turn the HTTP library's error into ours."""
+        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            error = QwenConnectionError(f"{self.host} could not be reached ({_reason(exc)}).")
+            error.sent = False
+            return error
+        if isinstance(exc, httpx.TimeoutException):
+            limit = min(CHUNK_TIMEOUT, self.timeout) if streaming else self.timeout
+            what = "no chunk" if streaming else "no answer"
+            return QwenTimeoutError(f"{self.host} sent {what} for {limit:g} s.")
+        if streaming:
+            return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({_reason(exc)}).")
+        return QwenConnectionError(f"The connection to {self.host} broke ({_reason(exc)}).")
+
+    def wait_after(self, error: QwenAPIError, cause: httpx.HTTPError | None = None) -> float:
+        """Return how long to wait before the next try.
+
+        Raises:
+            QwenAPIError: The error itself, if there is no next try.
+        """
+        died = isinstance(cause, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+        stale = died and not self.connected and not self.answered
+        wait = self.retries.wait_after(error, stale_connection=stale)
+        if wait is None:
+            raise error
+        return wait
+
+
+def send(request: ChatRequest, auth: httpx.Auth, *, timeout: float, max_retries: int) -> dict[str, Any]:
+    """Send a request and return its completion.
+
+    Args:
+        request: From :class:`Shaper`.
+        auth: Puts the bearer on.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most.
+
+    Raises:
+        QwenAPIError: Typed by what happened.
+    """
+    exchange, pool = _Exchange(request, auth, timeout, max_retries), sync_pool()
+    while True:
+        cause: httpx.HTTPError | None = None
+        try:
+            return exchange.judge(pool.send(exchange.build(pool, exchange.note), auth=auth))
+        except httpx.HTTPError as exc:
+            error, cause = exchange.failure(exc), exc
+        except QwenAPIError as exc:
+            error = exc
+        time.sleep(exchange.wait_after(error, cause))
+
+
+async def asend(request: ChatRequest, auth: httpx.Auth, *, timeout: float, max_retries: int) -> dict[str, Any]:  # noqa: ASYNC109 - limits the retries too, not one await
+    """Do what :func:`send` does without blocking the event loop."""
+    exchange, pool = _Exchange(request, auth, timeout, max_retries), async_pool()
+    while True:
+        cause: httpx.HTTPError | None = None
+        try:
+            return exchange.judge(await pool.send(exchange.build(pool, exchange.anote), auth=auth))
+        except httpx.HTTPError as exc:
+            error, cause = exchange.failure(exc), exc
+        except QwenAPIError as exc:
+            error = exc
+        await asyncio.sleep(exchange.wait_after(error, cause))
+
+
+class _Stream:
+    """What the two streams share: chunks that arrived but were not handed on yet, and how the stream ended."""
+
+    _exchange: _Exchange
+    _reader: ChunkReader
+
+    def __init__(self) -> None:
+        self._response: httpx.Response | None = None
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._ended = False
+        self._failure: QwenAPIError | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, once the stream is open."""
+        return {} if self._response is None else self._response.headers
+
+    def _begin(self, response: httpx.Response) -> None:
+        self._response, self._ended, self._failure = response, False, None
+        self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"))
+        self._waiting.clear()
+
+    def _accept(self, data: bytes | None) -> None:
+        """Take what arrived; ``None`` is the end. Trouble waits until the chunks before it are handed on."""
+        try:
+            if data is not None:
+                self._waiting.extend(self._reader.feed(data))
+            if data is None or self._reader.done:
+                self._ended = True
+                self._waiting.extend(self._reader.end())
+        except QwenAPIError as exc:
+            self._failure = exc
+        if self._failure is None and not self._ended and self._exchange.retries.remaining() <= 0:
+            seconds = self._exchange.timeout
+            self._failure = self._reader.error(QwenTimeoutError(f"The answer was not complete after {seconds:g} s."))
+
+    def _broke(self, exc: httpx.HTTPError) -> None:
+        self._failure = self._reader.error(self._exchange.failure(exc, streaming=True))
+
+    def _opened(self) -> bool:
+        """Tell whether content has arrived, or the stream has come to its end, well or not."""
+        if self._failure is not None and not self._reader.has_content:
+            raise self._failure
+        return self._reader.has_content or self._ended or self._failure is not None
+
+
+class ChunkStream(_Stream):
+    """A streamed answer: an iterator of chat.completion.chunk dicts that can be closed early.
+
+    The request is sent by :meth:`open` or the first ``next()``. Closing it closes the connection.
+
+    Args:
+        prepare: Returns the request, with ``stream`` true, and the auth for it; called when the stream is opened.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most, before the first content.
+
+    Example:
+        >>> with client.stream([{"role": "user", "content": "Hi"}]) as chunks:
+        ...     for chunk in chunks:
+        ...         print(chunk["choices"])
+    """
+
+    _bytes: Iterator[bytes]
+
+    def __init__(
+        self, prepare: Callable[[], tuple[ChatRequest, httpx.Auth]], *, timeout: float, max_retries: int
+    ) -> None:
+        super().__init__()
+        self._prepare = prepare
+        self._limits = timeout, max_retries
+
+    def open(self) -> Self:
+        """Send the request and wait for the first content, so that errors come here.
+
+        Raises:
+            QwenAPIError: Typed by what happened.
+        """
+        if self._response is not None:
+            return self
+        self._exchange = _Exchange(*self._prepare(), *self._limits)
+        while True:
+            cause: httpx.HTTPError | None = None
+            try:
+                self._connect()
+            except httpx.HTTPError as exc:
+                error, cause = self._exchange.failure(exc), exc
+            except QwenAPIError as exc:
+                error = exc
+            except BaseException:
+                self.close()
+                raise
+            else:
+                return self
+            self.close()
+            time.sleep(self._exchange.wait_after(error, cause))
+
+    def close(self) -> None:
+        """Close the connection; what was not read is lost."""
+        if self._response is not None:
+            self._response.close()
+
+    def _connect(self) -> None:
+        pool = sync_pool()
+        request = self._exchange.build(pool, self._exchange.note)
+        self._begin(response := pool.send(request, auth=self._exchange.auth, stream=True))
+        if not self._exchange.is_stream(response):
+            response.read()
+            raise self._exchange.refused(response)
+        self._bytes = response.iter_bytes()
+        while not self._opened():
+            self._fill()
+
+    def _fill(self) -> None:
+        try:
+            self._accept(next(self._bytes, None))
+        except httpx.HTTPError as exc:
+            self._broke(exc)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        if self._response is None:
+            self.open()
+        while not self._waiting:
+            if self._failure is not None:
+                self.close()
+                raise self._failure
+            if self._ended:
+                self._drain()
+                raise StopIteration
+            self._fill()
+        return self._waiting.popleft()
+
+    def _drain(self) -> None:
+        # only a body read to its end gives the connection back to the pool
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
+            for _ in self._bytes:
+                pass
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class AsyncChunkStream(_Stream):
+    """The same for ``async for``.
+
+    Args:
+        prepare: Returns, when awaited, the request and the auth for it.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most, before the first content.
+    """
+
+    _bytes: AsyncIterator[bytes]
+
+    def __init__(
+        self,
+        prepare: Callable[[], Awaitable[tuple[ChatRequest, httpx.Auth]]],
+        *,
+        timeout: float,
+        max_retries: int,
+    ) -> None:
+        super().__init__()
+        self._prepare = prepare
+        self._limits = timeout, max_retries
+
+    async def open(self) -> Self:
+        """Send the request and wait for the first content, so that errors come here.
+
+        Raises:
+            QwenAPIError: Typed by what happened.
+        """
+        if self._response is not None:
+            return self
+        self._exchange = _Exchange(*await self._prepare(), *self._limits)
+        while True:
+            cause: httpx.HTTPError | None = None
+            try:
+                await self._connect()
+            except httpx.HTTPError as exc:
+                error, cause = self._exchange.failure(exc), exc
+            except QwenAPIError as exc:
+                error = exc
+            except BaseException:
+                await self.aclose()
+                raise
+            else:
+                return self
+            await self.aclose()
+            await asyncio.sleep(self._exchange.wait_after(error, cause))
+
+    async def aclose(self) -> None:
+        """Close the connection; what was not read is lost."""
+        if self._response is not None:
+            await self._response.aclose()
+
+    async def _connect(self) -> None:
+        pool = async_pool()
+        request = self._exchange.build(pool, self._exchange.anote)
+        self._begin(response := await pool.send(request, auth=self._exchange.auth, stream=True))
+        if not self._exchange.is_stream(response):
+            await response.aread()
+            raise self._exchange.refused(response)
+        self._bytes = response.aiter_bytes()
+        while not self._opened():
+            await self._fill()
+
+    async def _fill(self) -> None:
+        try:
+            self._accept(await anext(self._bytes, None))
+        except httpx.HTTPError as exc:
+            self._broke(exc)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        if self._response is None:
+            await self.open()
+        while not self._waiting:
+            if self._failure is not None:
+                await self.aclose()
+                raise self._failure
+            if self._ended:
+                await self._drain()
+                raise StopAsyncIteration
+            await self._fill()
+        return self._waiting.popleft()
+
+    async def _drain(self) -> None:
+        # only a body read to its end gives the connection back to the pool
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
+            async for _ in self._bytes:
+                pass
+        await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
+
+
+def _reason(exc: Exception) -> str:
+    return printable(str(exc), limit=120) or type(exc).__name__

@@ -1,0 +1,58 @@
+"""What every test gets: an environment of its own, and on request an emulator and a signed-in account."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import qwen_portal
+from qwen_portal.emulator import Emulator
+from qwen_portal.login import sign_in
+from qwen_portal.session import Session
+
+# litellm would fetch its price table from the network when it is imported.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+_FOREIGN = (
+    "QWEN_",
+    "OPENAI_",
+    "LANGSMITH_",
+    "LANGCHAIN_",
+    "LC_",
+    "DASHSCOPE_",
+    "PYTHON_KEYRING_",
+    "KEYRING_",
+)
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test a HOME and a file store of its own, and nothing of the developer's settings."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) or name.lower() in _PROXIES:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("QWEN_PORTAL_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "file")
+    yield
+    qwen_portal.close()
+    logger = logging.getLogger("qwen_portal")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    """Run the emulated service on loopback and make it the sign-in host."""
+    with Emulator() as running:
+        monkeypatch.setenv("QWEN_PORTAL_OAUTH_URL", running.url)
+        yield running
+
+
+@pytest.fixture
+def signed_in(emulator: Emulator) -> Emulator:
+    """Sign the account ``default`` in at the emulator."""
+    sign_in(Session(), None, show=lambda event: None, sleep=lambda seconds: None)
+    return emulator
