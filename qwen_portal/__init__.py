@@ -10,7 +10,7 @@ from qwen_portal._version import __version__
 
 if TYPE_CHECKING:
     from qwen_portal import oauth
-    from qwen_portal.accounts import Account
+    from qwen_portal.account import Account
     from qwen_portal.api import (
         accounts,
         aclose,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         QwenTokenExpiredError,
         QwenTokenNotAvailableError,
     )
-    from qwen_portal.login import LoginEvent
+    from qwen_portal.sign_in import LoginEvent
 
 _HOMES = {
     "accounts": "api",
@@ -62,9 +62,9 @@ _HOMES = {
     "login": "api",
     "logout": "api",
     "use": "api",
-    "Account": "accounts",
+    "Account": "account",
     "AsyncPortalClient": "client",
-    "LoginEvent": "login",
+    "LoginEvent": "sign_in",
     "PortalAuth": "auth",
     "PortalClient": "client",
 }

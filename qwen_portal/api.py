@@ -2,11 +2,11 @@
 
 import asyncio
 
-from qwen_portal.accounts import Account
-from qwen_portal.login import Show, add_key, sign_in
+from qwen_portal.account import Account
 from qwen_portal.plans import OAUTH
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session, forget
+from qwen_portal.sign_in import Show, add_key, sign_in
 
 
 def login(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from qwen_portal.accounts import Account
+from qwen_portal.account import Account
 from qwen_portal.credentials import Credential
 from qwen_portal.endpoints import base_url, check_destination
 from qwen_portal.errors import QwenError

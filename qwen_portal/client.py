@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from qwen_portal.accounts import Account
+from qwen_portal.account import Account
 from qwen_portal.auth import PortalAuth
 from qwen_portal.credentials import Credential
-from qwen_portal.errors import QwenTokenNotAvailableError
+from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.models import CODER, catalogue
 from qwen_portal.plans import OAUTH, find_plan
 from qwen_portal.pools import close_async_pool
@@ -29,9 +29,11 @@ class _Client:
         base_url: Chat base URL; overrides the account's own.
         store: Where sign-ins are kept; QWEN_PORTAL_STORE if not given.
         client_id: OAuth client id.
+        api_key: A key used as it is and never stored; QWEN_PORTAL_API_KEY if not given.
+        plan: The key's plan, unless ``base_url`` says where it goes; QWEN_PORTAL_PLAN if not given.
 
     Raises:
-        QwenError: A setting has a value it cannot have.
+        QwenError: A setting has a value it cannot have, or ``account`` and ``api_key`` contradict each other.
     """
 
     def __init__(
@@ -43,10 +45,19 @@ class _Client:
         base_url: str | None = None,
         store: str | None = None,
         client_id: str | None = None,
+        api_key: str | None = None,
+        plan: str | None = None,
     ) -> None:
+        if account is not None and api_key is not None:
+            raise QwenError(
+                f"Both the account {account!r} and an API key are given.", hint="Pass one of account= and api_key=."
+            )
         self._label = account
         self._max_retries = max_retries
-        self._session = Session(load_settings(store=store, base_url=base_url, client_id=client_id, timeout=timeout))
+        settings = load_settings(
+            store=store, base_url=base_url, client_id=client_id, timeout=timeout, api_key=api_key, plan=plan
+        )
+        self._session = Session(settings)
         self._shaper = Shaper(self._session.settings)
 
     def models(self) -> list[dict[str, Any]]:

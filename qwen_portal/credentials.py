@@ -114,14 +114,14 @@ class Credential:
         return json.dumps({k: v for k, v in record.items() if v is not None}, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> "Credential":
-        """Read a stored record.
+    def from_json(cls, record: Secret) -> "Credential":
+        """Read a stored record; it comes wrapped, so that no frame on the way shows it.
 
         Raises:
-            ValueError: The text is not a record of this package; the message quotes nothing of it.
+            ValueError: It is not a record of this package; the message quotes nothing of it.
         """
         try:
-            return cls._from_record(json.loads(text))
+            return cls._from_record(json.loads(record.reveal()))
         except (ValueError, TypeError, KeyError, AttributeError):
             pass
         msg = "not a credential record"

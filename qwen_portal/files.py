@@ -70,24 +70,29 @@ def read_private(path: Path) -> str | None:
         QwenStoreError: It is a link, not a plain file, of another user, readable by others, or unreadable.
     """
     try:
-        # checks are made on the opened file, so that swapping the path between check and read gains nothing
         handle = os.open(path, os.O_RDONLY | _NOFOLLOW | _NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as exc:
         raise _failed("read", path, exc) from None
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise _refused(path, "it is not a plain file", f"Move {path} away.")
-        if _POSIX and found.st_uid != os.geteuid():
-            raise _refused(path, "it belongs to another user", f"Move {path} away.")
-        if _POSIX and found.st_mode & _OTHERS:
-            raise _refused(path, "other users can read it", f"Run: chmod 600 {path}")
-        try:
+    try:
+        _check_opened(path, os.fstat(handle))
+        with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(_LIMIT).decode("utf-8", errors="replace")
-        except OSError as exc:
-            raise _failed("read", path, exc) from None
+    except OSError as exc:
+        raise _failed("read", path, exc) from None
+    finally:
+        os.close(handle)
+
+
+def _check_opened(path: Path, found: os.stat_result) -> None:
+    """Judge the opened file, not the path, so that swapping the path in between gains nothing."""
+    if not stat.S_ISREG(found.st_mode):
+        raise _refused(path, "it is not a plain file", f"Move {path} away.")
+    if _POSIX and found.st_uid != os.geteuid():
+        raise _refused(path, "it belongs to another user", f"Move {path} away.")
+    if _POSIX and found.st_mode & _OTHERS:
+        raise _refused(path, "other users can read it", f"Run: chmod 600 {path}")
 
 
 def set_aside(path: Path) -> Path:

@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from qwen_portal.accounts import ENV_LABEL, Account, Accounts, environment_account
+from qwen_portal.account import ENV_LABEL, Account, Accounts, environment_account
 from qwen_portal.settings import Settings, load_settings
 from qwen_portal.tokens import TokenManager
 

@@ -66,6 +66,8 @@ def load_settings(
     base_url: str | None = None,
     client_id: str | None = None,
     timeout: float | None = None,
+    api_key: str | None = None,
+    plan: str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Read the settings; empty variables count as unset.
@@ -75,6 +77,8 @@ def load_settings(
         base_url: Overrides QWEN_PORTAL_BASE_URL.
         client_id: Overrides QWEN_PORTAL_CLIENT_ID.
         timeout: Overrides QWEN_PORTAL_TIMEOUT, in seconds.
+        api_key: Overrides QWEN_PORTAL_API_KEY.
+        plan: Overrides QWEN_PORTAL_PLAN.
         environ: The environment to read.
 
     Raises:
@@ -88,7 +92,7 @@ def load_settings(
     configure_logging(env("QWEN_PORTAL_LOG"))
     token_path = env("QWEN_TOKEN_PATH")
     base_url = base_url or env("QWEN_PORTAL_BASE_URL")
-    key = env("QWEN_PORTAL_API_KEY")
+    key = api_key or env("QWEN_PORTAL_API_KEY")
     home = env("QWEN_PORTAL_HOME")
     return Settings(
         home=Path(home).expanduser().absolute() if home else default_home(),
@@ -97,8 +101,8 @@ def load_settings(
         oauth_url=user_url(env("QWEN_PORTAL_OAUTH_URL") or OAUTH_URL),
         base_url=user_url(base_url) if base_url else None,
         client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
-        api_key=Secret(key) if key else None,
-        plan=env("QWEN_PORTAL_PLAN"),
+        api_key=_key(Secret(key)) if key else None,
+        plan=plan or env("QWEN_PORTAL_PLAN"),
         allowed_hosts=_hosts(env("QWEN_PORTAL_ALLOWED_HOSTS") or ""),
         timeout=_seconds("QWEN_PORTAL_TIMEOUT", timeout if timeout is not None else env("QWEN_PORTAL_TIMEOUT"), 600.0),
     )
@@ -141,6 +145,13 @@ def _seconds(name: str, value: str | float | None, default: float) -> float:
         msg = f"{name} is {value!r}."
         raise QwenError(msg, hint="It takes a number of seconds above 0.")
     return seconds
+
+
+def _key(key: Secret) -> Secret:
+    # A line break would be refused by the HTTP library, in an error that quotes the whole header.
+    if not key.reveal().isascii() or not key.reveal().isprintable() or " " in key.reveal():
+        raise QwenError("The API key holds characters that no key has.", hint="Copy it again.")
+    return key
 
 
 def _hosts(value: str) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class Shaper:
 
         Without a wish the portal gets the cap, because its own default is small and cuts answers with "stop".
         """
-        asked = [body.pop(name) for name in _TOKEN_FIELDS if body.get(name) is not None]
+        asked = [_tokens(name, body.pop(name)) for name in _TOKEN_FIELDS if body.get(name) is not None]
         for name in _TOKEN_FIELDS:
             body.pop(name, None)
         wish = min(asked, default=None)
@@ -128,7 +128,7 @@ class Shaper:
             if wish is not None:
                 self._tell_once("cap", model, f"max_tokens {wish:,} is above what {model} gives; {cap:,} is sent")
         if limit is not None:
-            body["max_tokens"] = int(limit)
+            body["max_tokens"] = limit
 
     def _drop(self, body: dict[str, Any], *, strict: bool) -> None:
         for name in [name for name, value in body.items() if value is None or (name == "tools" and not value)]:
@@ -146,6 +146,14 @@ class Shaper:
         if (kind, what) not in self._told:
             self._told.add((kind, what))
             _log.warning("%s (said once)", text)
+
+
+def _tokens(name: str, value: Any) -> int:
+    # 4096.0 and "4096" come from configuration files
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise QwenBadRequestError(f"{name} is {value!r}.", hint="It takes a whole number of tokens.") from None
 
 
 def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:

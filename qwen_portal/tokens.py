@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from qwen_portal.accounts import Account, Accounts
+from qwen_portal.account import Account, Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import (
     QwenConnectionError,

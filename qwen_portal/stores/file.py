@@ -7,6 +7,7 @@ from pathlib import Path
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+from qwen_portal.secrets import Secret
 
 
 class FileStore:
@@ -40,11 +41,11 @@ class FileStore:
             QwenStoreError: The file is unsafe or unreadable; a corrupt one is kept beside as ``.corrupt``.
         """
         path = self.path(label)
-        text = read_private(path)
-        if text is None:
+        record = _wrapped(read_private(path))
+        if record is None:
             return None
         try:
-            return Credential.from_json(text)
+            return Credential.from_json(record)
         except ValueError:
             aside = set_aside(path)
         msg = f"The sign-in of account {label!r} could not be read; the file is kept as {aside}."
@@ -104,3 +105,7 @@ class OneFileStore(FileStore):
         except (ValueError, AttributeError):
             return None
         return owner if isinstance(owner, str) else None
+
+
+def _wrapped(text: str | None) -> Secret | None:
+    return None if text is None else Secret(text)

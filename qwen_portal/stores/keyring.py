@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
 from qwen_portal.index import Index
+from qwen_portal.secrets import Secret
 
 T = TypeVar("T")
 
@@ -130,11 +131,11 @@ class KeyringStore:
 
     def _read(self, label: str, slot: str) -> Credential | None:
         backend = self._chosen()
-        text = _call(lambda: backend.get_password(_service(label, slot), label))
-        if not text:
+        record = Secret(_call(partial(backend.get_password, _service(label, slot), label)) or "")
+        if not record:
             return None
         with contextlib.suppress(ValueError):
-            return Credential.from_json(text)
+            return Credential.from_json(record)
         msg = f"The keyring's item for account {label!r} is not a sign-in of this package."
         raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
 

@@ -238,7 +238,7 @@ def environment_account(settings: Settings) -> Account | None:
     if settings.api_key is None:
         return None
     if settings.plan is None and settings.base_url is None:
-        msg = "QWEN_PORTAL_API_KEY is set, but not which plan the key is of."
+        msg = "An API key is given (QWEN_PORTAL_API_KEY or api_key=), but not which plan it is of."
         raise QwenError(msg, hint=f"Set QWEN_PORTAL_PLAN to one of {', '.join(KEY_PLANS)}, or QWEN_PORTAL_BASE_URL.")
     plan = key_plan(settings.plan or settings.base_url or "")
     return Account(ENV_LABEL, "env", plan, active=True, store="environment", key=settings.api_key)

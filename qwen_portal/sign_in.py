@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qwen_portal import oauth
-from qwen_portal.accounts import DEFAULT_LABEL, ENV_LABEL, Account, key_plan
+from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL, Account, key_plan
 from qwen_portal.credentials import Credential
 from qwen_portal.endpoints import base_url
 from qwen_portal.errors import (

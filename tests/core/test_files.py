@@ -1,0 +1,189 @@
+"""Private files stay private and whole, whatever stands in their place."""
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenError, QwenStoreError
+from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+from qwen_portal.secrets import Secret
+from qwen_portal.stores.file import FileStore, OneFileStore
+from tests.canaries import ACCESS, assert_none_in_error
+
+
+def mode(path: Path) -> int:
+    """Return a path's permission bits."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077])
+def any_umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set the umask, back to the old one afterwards."""
+    old = os.umask(request.param)
+    yield
+    os.umask(old)
+
+
+def test_a_file_is_0600_in_a_0700_folder_whatever_the_umask(tmp_path: Path, any_umask: None) -> None:
+    """Neither the file nor its folder is ever readable by others."""
+    path = tmp_path / "new" / "secret.json"
+    write_private(path, "text")
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    assert read_private(path) == "text"
+
+
+def test_a_file_that_others_could_read_is_replaced_by_a_private_one(tmp_path: Path) -> None:
+    """Writing over a lax file does not keep its permissions."""
+    path = tmp_path / "secret.json"
+    path.write_text("old")
+    path.chmod(0o666)
+    write_private(path, "new")
+    assert mode(path) == 0o600
+
+
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """The hint is the command that mends it."""
+    path = tmp_path / "secret.json"
+    path.write_text("{}")
+    path.chmod(0o644)
+    with pytest.raises(QwenStoreError, match="chmod 600"):
+        read_private(path)
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Reading through a link is refused; writing replaces the link, never its target."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    write_private(target, "theirs")
+    link.symlink_to(target)
+    with pytest.raises(QwenStoreError, match="symbolic link"):
+        read_private(link)
+    write_private(link, "ours")
+    assert target.read_text() == "theirs"
+    assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "socket"])
+def test_what_is_no_plain_file_is_refused_without_waiting(kind: str, tmp_path: Path) -> None:
+    """A pipe in the file's place must not block the program."""
+    path = tmp_path / "odd"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path, 0o600)
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+    with pytest.raises(QwenStoreError):
+        read_private(path)
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's folder or file is not a place for secrets."""
+    write_private(tmp_path / "file", "x")
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(QwenStoreError, match="another user"):
+        make_private_folder(tmp_path)
+    with pytest.raises(QwenStoreError, match="another user"):
+        read_private(tmp_path / "file")
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from qwen_portal.files import write_private
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    write_private(Path(sys.argv[1]), "x" * 1000)
+except Exception as exc:
+    print(type(exc).__name__, exc)
+"""
+
+
+def test_a_full_disk_leaves_the_old_content(tmp_path: Path) -> None:
+    """The new file never replaces the old one unless it is complete, and leaves nothing behind."""
+    path = tmp_path / "secret.json"
+    write_private(path, "old")
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], capture_output=True, text=True, check=True)
+    assert "QwenStoreError" in done.stdout
+    assert read_private(path) == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["secret.json"]
+
+
+def test_a_swap_between_two_calls_gains_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The checks are made on the opened file, not on the path."""
+    path, other = tmp_path / "secret.json", tmp_path / "other"
+    write_private(path, "ours")
+    write_private(other, "theirs")
+    fstat = os.fstat
+
+    def swap(handle: int) -> os.stat_result:
+        if other.exists():
+            other.replace(path)
+        return fstat(handle)
+
+    monkeypatch.setattr(os, "fstat", swap)
+    assert read_private(path) == "ours"
+
+
+def test_removing_tells_whether_there_was_a_file(tmp_path: Path) -> None:
+    """A second removal is no error."""
+    write_private(tmp_path / "x", "x")
+    assert remove(tmp_path / "x")
+    assert not remove(tmp_path / "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(QwenStoreError):
+        remove(tmp_path / "folder")
+    with pytest.raises(QwenStoreError):
+        set_aside(tmp_path / "x")
+
+
+def credential(label: str = "x") -> Credential:
+    """Make a key's credential."""
+    return Credential(kind="key", plan="coding", access_token=Secret(f"{ACCESS}{label}"), generation=1)
+
+
+def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
+    """Nothing is thrown away, nothing of it is quoted, and the next sign-in works."""
+    store = FileStore(tmp_path)
+    store.save("work", credential())
+    path = store.path("work")
+    write_private(path, f'{{"access_token":"{ACCESS}"')
+    with pytest.raises(QwenStoreError, match=r"\.corrupt") as caught:
+        store.load("work")
+    assert_none_in_error(caught.value)
+    assert ACCESS in path.with_name(f"{path.name}.corrupt").read_text()
+    assert store.load("work") is None
+    store.save("work", credential())
+    assert store.load("work") == credential()
+
+
+@pytest.mark.parametrize("label", ["../x", "a/b", "..", ".hidden", "C:\\x", "ünïcode", "x" * 100, "CON"])
+def test_a_label_is_never_a_path(label: str, tmp_path: Path) -> None:
+    """Whatever the label, the file lies in the store's folder under a plain name."""
+    store = FileStore(tmp_path / "home")
+    store.save(label, credential(label))
+    assert store.load(label) == credential(label)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path.parent for path in files] == [tmp_path / "home" / "credentials"]
+    assert store.delete(label)
+    assert store.load(label) is None
+
+
+def test_one_file_keeps_one_account(tmp_path: Path) -> None:
+    """A second label is refused by name instead of overwriting the first."""
+    store = OneFileStore(tmp_path / "token.json")
+    store.save("work", credential())
+    assert json.loads((tmp_path / "token.json").read_text())["label"] == "work"
+    with pytest.raises(QwenError, match="'work'"):
+        store.save("home", credential())
+    assert store.load("work") == credential()
+    assert store.owner() == "work"

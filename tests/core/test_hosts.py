@@ -1,0 +1,183 @@
+"""A bearer reaches Qwen's hosts and those the user named, whatever a server or a variable says."""
+
+import pytest
+
+from qwen_portal.credentials import Credential
+from qwen_portal.endpoints import base_url, check_destination
+from qwen_portal.errors import QwenHostNotAllowedError
+from qwen_portal.hosts import check_oauth_host, is_loopback, origin, portal_url, user_url
+from qwen_portal.plans import PLANS
+from qwen_portal.secrets import Secret
+from qwen_portal.settings import Settings, load_settings
+
+GOOD = [
+    ("portal.qwen.ai", "https://portal.qwen.ai/v1"),
+    ("https://portal.qwen.ai", "https://portal.qwen.ai/v1"),
+    ("https://portal.qwen.ai/", "https://portal.qwen.ai/v1"),
+    ("https://portal.qwen.ai/v1", "https://portal.qwen.ai/v1"),
+    ("https://portal.qwen.ai/v1/", "https://portal.qwen.ai/v1"),
+    ("https://PORTAL.QWEN.AI:443", "https://PORTAL.QWEN.AI:443/v1"),
+    ("qwen.ai", "https://qwen.ai/v1"),
+    ("a.b.qwen.ai", "https://a.b.qwen.ai/v1"),
+]
+BAD = [
+    "",
+    " ",
+    "https://",
+    "http://portal.qwen.ai",
+    "ftp://portal.qwen.ai",
+    "javascript://portal.qwen.ai",
+    "https://evilqwen.ai",
+    "https://qwen.ai.evil.example",
+    "https://portal.qwen.ai.evil.example/v1",
+    "https://evil.example/portal.qwen.ai",
+    "https://evil.example#.qwen.ai",
+    "https://evil.example?.qwen.ai",
+    "https://evil.example\\.qwen.ai",
+    "https://evil.example\\@portal.qwen.ai",
+    "https://user:pw@portal.qwen.ai",
+    "https://user@portal.qwen.ai",
+    "https://portal.qwen.ai@evil.example",
+    "https://portal.qwen.ai:8443",
+    "https://portal.qwen.ai:0",
+    "https://portal.qwen.ai:x",
+    "https://portal.qwen.ai:99999",
+    "https://portal.qwen.ai.",
+    "https://.qwen.ai",
+    "https://-x.qwen.ai",
+    "https://port al.qwen.ai",
+    "https://portal.qwen.ai\r\nHost: evil.example",
+    "https://portal.qwen.ai\x00",
+    "https://portal%2eqwen.ai",
+    "https://p\u043ertal.qwen.ai",
+    "https://portal。qwen。ai",
+    "https://127.0.0.1",
+    "https://localhost",
+    "http://localhost:8080",
+    "http://localhost.evil.example",
+    "https://[::1]",
+    "https://10.0.0.1",
+    "https://2130706433",
+    "https://dashscope.aliyuncs.com/compatible-mode/v1",
+    "https://customer.aliyuncs.com",
+    "//portal.qwen.ai",
+    "https:portal.qwen.ai",
+    "https://portal.qwen.ai/v1?next=evil",
+    "https://portal.qwen.ai/<script>",
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), GOOD)
+def test_a_resource_url_of_qwen_becomes_a_base_url(given: str, expected: str) -> None:
+    """Every form a server was seen to send, or might, ends in the chat base URL."""
+    assert portal_url(given) == expected
+
+
+@pytest.mark.parametrize("given", BAD)
+def test_any_other_resource_url_is_refused(given: str) -> None:
+    """Look-alikes, other schemes, user names, ports, encodings and foreign hosts get no bearer."""
+    with pytest.raises(QwenHostNotAllowedError):
+        portal_url(given)
+
+
+@pytest.mark.parametrize("given", [*filter(None, BAD), "https://portal.qwen.ai\n"])
+def test_the_last_check_before_a_request_refuses_the_same(given: str) -> None:
+    """The check on the request's own address is as strict as the one on the stored address."""
+    with pytest.raises(QwenHostNotAllowedError):
+        check_oauth_host(given)
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        ("https://proxy.example/v1", {"proxy.example"}),
+        ("https://proxy.example:8443/v1", {"proxy.example:8443"}),
+        ("http://127.0.0.1:9000", {"http://127.0.0.1:9000"}),
+        ("http://[::1]:9000/v1", {"http://[::1]:9000"}),
+    ],
+)
+def test_a_host_that_the_user_named_is_allowed(url: str, trusted: set[str]) -> None:
+    """Exactly the host and port that were named, nothing near them."""
+    check_oauth_host(url, trusted=trusted)
+    with pytest.raises(QwenHostNotAllowedError):
+        check_oauth_host(url.replace("example", "example.evil").replace(":9000", ":9001"), trusted=trusted)
+
+
+def test_a_named_host_without_port_means_https_alone() -> None:
+    """Naming a host does not open its other ports."""
+    with pytest.raises(QwenHostNotAllowedError):
+        check_oauth_host("https://proxy.example:8443/v1", trusted={"proxy.example"})
+
+
+@pytest.mark.parametrize("bad", ["http://proxy.example/v1", "https://u:p@proxy.example", "https://x y", "gopher://x"])
+def test_a_users_own_address_must_be_https_or_loopback(bad: str) -> None:
+    """Plain http is for this machine alone, even if the user asks for it."""
+    with pytest.raises(QwenHostNotAllowedError):
+        user_url(bad)
+
+
+def test_the_error_names_the_host_and_the_setting() -> None:
+    """A person reads which address it was and which variable allows it."""
+    with pytest.raises(QwenHostNotAllowedError) as caught:
+        portal_url("https://evil.example")
+    assert "evil.example" in str(caught.value)
+    assert "QWEN_PORTAL_ALLOWED_HOSTS" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost.example", False)],
+)
+def test_loopback_is_an_exact_match(host: str, expected: bool) -> None:
+    """A name that merely begins with localhost is another machine."""
+    assert is_loopback(host) is expected
+
+
+def test_an_origin_has_no_default_port() -> None:
+    """Two spellings of one origin compare equal."""
+    assert origin("https://portal.qwen.ai:443/v1") == origin("https://portal.qwen.ai/x") == "https://portal.qwen.ai"
+    assert origin("http://[::1]:80/") == "http://[::1]"
+
+
+def _credential(kind: str, plan: str, resource_url: str | None = None) -> Credential:
+    return Credential(kind=kind, plan=plan, access_token=Secret("x"), resource_url=resource_url)  # type: ignore[arg-type]
+
+
+def test_a_key_goes_to_its_plans_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is refused everywhere else, Qwen's own hosts included; the user's URL overrides."""
+    settings = load_settings()
+    for plan in PLANS.values():
+        if plan.is_oauth:
+            continue
+        key = _credential("key", plan.name)
+        assert base_url(key, settings) == plan.base_url
+        check_destination(key, f"{plan.base_url}/chat/completions", settings)
+        for other in ("https://portal.qwen.ai/v1", "https://evil.aliyuncs.com/v1"):
+            with pytest.raises(QwenHostNotAllowedError):
+                check_destination(key, other, settings)
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", "https://gateway.example/v1")
+    assert base_url(_credential("key", "coding"), load_settings()) == "https://gateway.example/v1"
+
+
+def test_with_base_url_set_the_servers_word_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bad resource_url does not matter to somebody who named the address."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", "https://gateway.example/v1/")
+    settings = load_settings()
+    credential = _credential("oauth", "oauth", "https://evil.example")
+    assert base_url(credential, settings) == "https://gateway.example/v1"
+    check_destination(credential, "https://gateway.example/v1/chat/completions", settings)
+
+
+def test_allowed_hosts_make_a_refused_sign_in_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stored address is judged when it is used, so that naming the host is enough."""
+    credential = _credential("oauth", "oauth", "https://portal.example")
+    with pytest.raises(QwenHostNotAllowedError):
+        base_url(credential, load_settings())
+    monkeypatch.setenv("QWEN_PORTAL_ALLOWED_HOSTS", "other.example:444, portal.example")
+    assert base_url(credential, load_settings()) == "https://portal.example/v1"
+
+
+def test_without_a_resource_url_the_portal_is_asked() -> None:
+    """DashScope, the default of older tools, refuses these tokens."""
+    settings: Settings = load_settings()
+    assert base_url(_credential("oauth", "oauth"), settings) == "https://portal.qwen.ai/v1"

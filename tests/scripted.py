@@ -1,0 +1,31 @@
+"""A host that answers from a script: small handlers in place of the network."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+
+from qwen_portal import pools
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+@contextmanager
+def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Request]]:
+    """Let the handler answer every request of the sync pool; yield what was asked."""
+    asked: list[httpx.Request] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return handler(request)
+
+    with httpx.Client(transport=httpx.MockTransport(note)) as client, monkeypatch.context() as patch:
+        patch.setattr(pools, "_sync_pool", client)
+        yield asked
+
+
+def form(request: httpx.Request) -> dict[str, str]:
+    """Read a form body."""
+    return dict(parse_qsl(request.content.decode()))
