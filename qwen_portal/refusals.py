@@ -76,12 +76,13 @@ def refusal(
         said = "a web page, not JSON: a gateway, a firewall or a proxy is in the way"
         if status < _SERVER:
             kind = QwenConnectionError
-    label = f"HTTP {status}" if not code else f"HTTP {status}, {printable(code, limit=60, secrets=secrets)}"
+    shown = printable(_code(body), limit=60, secrets=secrets)
+    label = f"HTTP {status}, {shown}" if shown else f"HTTP {status}"
     error = kind(
         f"{host} answered {said or 'nothing'} ({label}).",
         kind="firewall" if web_page and status < _SERVER else None,
         status=status,
-        code=code or None,
+        code=shown or None,
         request_id=_request_id(headers, body),
         retry_after=_retry_after(headers),
     )
@@ -136,9 +137,12 @@ def _message(body: Any) -> str:
 
 
 def _code_and_text(body: Any) -> tuple[str, str]:
+    return _code(body).lower(), f"{_error(body).get('type') or ''} {_message(body)}".lower()
+
+
+def _code(body: Any) -> str:
     error = _error(body)
-    code = error.get("code") or error.get("type") or ""
-    return str(code).lower(), f"{error.get('type') or ''} {_message(body)}".lower()
+    return str(error.get("code") or error.get("type") or "")
 
 
 def _request_id(headers: Mapping[str, str], body: Any) -> str | None:

@@ -74,15 +74,10 @@ class _Exchange:
         Raises:
             QwenAPIError: It is none.
         """
-        if response.status_code != _OK or is_web_page(response.headers, response.content):
+        completion = _completion(response)
+        if completion is None:
             raise self.refused(response)
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        if not isinstance(body, dict) or not body.get("choices"):
-            raise self.refused(response)
-        return body
+        return completion
 
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
@@ -413,3 +408,14 @@ class AsyncChunkStream(_Stream):
 
 def _reason(exc: Exception) -> str:
     return printable(str(exc), limit=120) or type(exc).__name__
+
+
+def _completion(response: httpx.Response) -> dict[str, Any] | None:
+    """Read a whole answer; ``None`` if it is none."""
+    if response.status_code != _OK or is_web_page(response.headers, response.content):
+        return None
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) and body.get("choices") else None

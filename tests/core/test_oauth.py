@@ -255,4 +255,4 @@ def test_a_wrong_verifier_gets_no_token(emulator: Emulator) -> None:
     emulator.approve()
     with pytest.raises(QwenOAuthError):
         oauth.poll(device.device_code, wrong, oauth_url=emulator.url)
-    assert emulator.issued_tokens() == []
+    assert emulator.log("poll")[-1].status == 400

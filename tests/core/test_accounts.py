@@ -1,0 +1,222 @@
+"""Which account serves a request, and what the index keeps of each."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+import qwen_portal
+from qwen_portal.account import Accounts
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreLockedError, QwenTokenNotAvailableError
+from qwen_portal.files import write_private
+from qwen_portal.index import FileIndex, check_label, file_lock
+from qwen_portal.secrets import Secret
+from qwen_portal.session import Session
+from tests.canaries import ACCESS, KEY, REFRESH, assert_none_in
+
+
+def sign_in(label: str, *, active: bool = False, access_token: str = ACCESS) -> None:
+    """Keep a sign-in under a label without a sign-in host."""
+    accounts = Session().accounts
+    made = Credential(
+        kind="oauth",
+        plan="oauth",
+        access_token=Secret(access_token),
+        refresh_token=Secret(REFRESH),
+        issued_at=0.0,
+        expires_at=4e9,
+    )
+    if active:
+        accounts.signed_in(label, made)
+    else:
+        accounts.keep(label, made)
+
+
+def test_nobody_signed_in_names_the_command() -> None:
+    """No request starts a sign-in by itself."""
+    with pytest.raises(QwenTokenNotAvailableError, match="qwen-portal login"):
+        qwen_portal.PortalClient().chat([{"role": "user", "content": "Hello"}])
+
+
+def test_an_unknown_account_lists_the_known_ones() -> None:
+    """A mistyped label is easy to mend."""
+    sign_in("work")
+    with pytest.raises(QwenTokenNotAvailableError, match="'work'") as caught:
+        qwen_portal.get_access_token("wrok")
+    assert "qwen-portal login wrok" in caught.value.hint
+
+
+def test_the_first_account_is_active_until_another_signs_in() -> None:
+    """A person's new sign-in becomes the one in use; removing it falls back to the next."""
+    sign_in("home", access_token="home")
+    sign_in("work", access_token="work")
+    assert qwen_portal.get_access_token() == "home"
+    sign_in("new", active=True, access_token="new")
+    assert qwen_portal.get_access_token() == "new"
+    qwen_portal.use("work")
+    assert [account.label for account in qwen_portal.accounts() if account.active] == ["work"]
+    assert qwen_portal.logout().label == "work"
+    assert qwen_portal.get_access_token() == "home"
+    assert qwen_portal.logout("new").label == "new"
+
+
+def test_the_argument_beats_the_key_beats_the_variable_beats_the_active(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One order, from the most explicit to the least."""
+    for label in ("first", "second", "third"):
+        sign_in(label, access_token=label)
+    assert qwen_portal.get_access_token() == "first"
+    monkeypatch.setenv("QWEN_PORTAL_ACCOUNT", "second")
+    assert qwen_portal.get_access_token() == "second"
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "coding")
+    assert qwen_portal.get_access_token() == KEY
+    assert qwen_portal.get_access_token("env") == KEY
+    assert qwen_portal.get_access_token("third") == "third"
+    assert [account.kind for account in qwen_portal.accounts()] == ["env", "oauth", "oauth", "oauth"]
+    assert_none_in(qwen_portal.accounts())
+
+
+def test_a_key_without_a_plan_lists_the_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key works at one address only, so the plan must be said."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
+    with pytest.raises(QwenError, match="coding-intl"):
+        qwen_portal.get_access_token()
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "oauth")
+    with pytest.raises(QwenError, match="not an API key"):
+        qwen_portal.get_access_token()
+
+
+def test_the_index_holds_no_secret(tmp_path: Path) -> None:
+    """It is shown, copied and pasted; only the store knows tokens."""
+    sign_in("work")
+    text = (tmp_path / "state" / "accounts.json").read_text()
+    assert_none_in(text)
+    assert json.loads(text)["accounts"]["work"]["store"] == "file"
+
+
+def test_a_corrupt_index_is_kept_aside_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is overwritten; signing in again works."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    for broken in ("{", "[]", '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}'):
+        write_private(path, broken)
+        assert qwen_portal.accounts() == []
+        assert (tmp_path / "state" / "accounts.json.corrupt").read_text() == broken
+    assert "accounts.json.corrupt" in caplog.text
+    sign_in("work")
+    assert len(qwen_portal.accounts()) == 1
+
+
+def test_an_index_from_a_later_version_is_read(tmp_path: Path) -> None:
+    """Unknown fields are no corruption."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text())
+    record["accounts"]["work"]["later"] = True
+    write_private(path, json.dumps(record))
+    assert qwen_portal.accounts()[0].label == "work"
+
+
+@pytest.mark.parametrize("bad", ["", "  ", "a\nb", "a\x00b", "x" * 101, "\u202etxt"])
+def test_a_label_that_cannot_be_shown_is_refused(bad: str) -> None:
+    """Labels are printed in terminals and logs."""
+    with pytest.raises(QwenError, match="label"):
+        check_label(bad)
+
+
+def test_labels_are_compared_in_one_spelling() -> None:
+    """The same letters in two Unicode forms are one account; case matters."""
+    sign_in(check_label("e\u0301"), access_token="one")
+    assert qwen_portal.get_access_token("\u00e9") == "one"
+    sign_in("Work", access_token="two")
+    with pytest.raises(QwenTokenNotAvailableError):
+        qwen_portal.get_access_token("work")
+
+
+def _add_label(home: Path, label: str) -> None:
+    accounts = Accounts(home, "file")
+    made = Credential(kind="key", plan="coding", access_token=Secret("k"), generation=1)
+    accounts.keep(label, made)
+
+
+def test_eight_processes_lose_no_update(tmp_path: Path) -> None:
+    """Every one of them adds an account; all are there."""
+    context = multiprocessing.get_context("spawn")
+    labels = [f"account-{n}" for n in range(8)]
+    workers = [context.Process(target=_add_label, args=(tmp_path, label)) for label in labels]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert sorted(FileIndex(tmp_path / "accounts.json").read().accounts) == labels
+
+
+def test_a_lock_that_is_held_names_itself(tmp_path: Path) -> None:
+    """Whoever waits in vain is told for what."""
+    path = tmp_path / "x.lock"
+    with file_lock(path, 1), pytest.raises(QwenStoreLockedError, match=r"x\.lock"), file_lock(path, 0.01):
+        pass
+
+
+def test_a_file_on_a_fresh_volume_is_an_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QWEN_TOKEN_PATH is enough: the index beside it is made from it."""
+    monkeypatch.delenv("QWEN_PORTAL_STORE")
+    monkeypatch.setenv("QWEN_TOKEN_PATH", str(tmp_path / "volume" / "token.json"))
+    sign_in("team")
+    (tmp_path / "volume" / "token.json.accounts.json").unlink()
+    qwen_portal.close()
+    account = qwen_portal.accounts()[0]
+    assert (account.label, account.active) == ("team", True)
+    assert qwen_portal.get_access_token() == ACCESS
+    assert not (tmp_path / "state").exists()
+
+
+def test_memory_keeps_nothing_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For CI: one process, no file, no lock."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "memory")
+    sign_in("ci")
+    assert qwen_portal.get_access_token() == ACCESS
+    qwen_portal.logout("ci")
+    with pytest.raises(QwenTokenNotAvailableError):
+        qwen_portal.get_access_token()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sign_in_stays_where_it_is_unless_a_place_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refresh under STORE=auto does not move an account out of its file."""
+    sign_in("work")
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "auto")
+    sign_in("work", access_token="again")
+    assert qwen_portal.accounts()[0].store == "file"
+
+
+def test_an_unknown_store_lists_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped place is no silent default."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "vault")
+    with pytest.raises(QwenError, match="keyring"):
+        sign_in("work")
+
+
+def test_a_credential_gone_from_its_store_is_said_so(tmp_path: Path) -> None:
+    """An index without the secret behind it names the command."""
+    sign_in("work")
+    for path in (tmp_path / "state" / "credentials").iterdir():
+        path.unlink()
+    with pytest.raises(QwenTokenNotAvailableError, match="qwen-portal login work"):
+        qwen_portal.get_access_token()
+
+
+def test_a_store_that_fails_at_logout_keeps_the_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry goes only after the secret has gone."""
+    sign_in("work")
+
+    def fail(label: str) -> bool:
+        msg = "disk on fire"
+        raise QwenStoreError(msg)
+
+    monkeypatch.setattr(Session().accounts.store("file"), "delete", fail)
+    with pytest.raises(QwenStoreError):
+        qwen_portal.logout()
+    assert len(qwen_portal.accounts()) == 1

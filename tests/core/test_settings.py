@@ -1,0 +1,94 @@
+"""Settings: every variable read, checked, and told by name when it is wrong."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+import qwen_portal
+from qwen_portal.errors import QwenError, QwenHostNotAllowedError
+from qwen_portal.plans import find_plan
+from qwen_portal.settings import default_home, load_settings
+
+
+def test_without_variables_the_documented_defaults_hold() -> None:
+    """The table of the README is what the code does."""
+    settings = load_settings(environ={})
+    assert settings.store == "auto"
+    assert settings.oauth_url == "https://chat.qwen.ai"
+    assert settings.timeout == 600.0
+    assert settings.home == default_home()
+    assert (settings.base_url, settings.api_key, settings.account) == (None, None, None)
+
+
+def test_an_argument_beats_its_variable_and_empty_is_unset() -> None:
+    """A variable set to nothing does not hide the default."""
+    environ = {"QWEN_PORTAL_TIMEOUT": "5", "QWEN_PORTAL_STORE": "", "QWEN_PORTAL_BASE_URL": "a.example"}
+    settings = load_settings(environ=environ, timeout=9, base_url="https://b.example/v1/")
+    assert (settings.timeout, settings.store, settings.base_url) == (9.0, "auto", "https://b.example/v1")
+    assert load_settings(environ=environ).base_url == "https://a.example"
+
+
+def test_the_aliases_of_older_tools_work() -> None:
+    """QWEN_OAUTH_CLIENT_ID and QWEN_TOKEN_PATH."""
+    settings = load_settings(environ={"QWEN_OAUTH_CLIENT_ID": "mine", "QWEN_TOKEN_PATH": "/x/y"})
+    assert (settings.client_id, settings.store) == ("mine", "file:/x/y")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QWEN_PORTAL_TIMEOUT", "soon"),
+        ("QWEN_PORTAL_TIMEOUT", "-1"),
+        ("QWEN_PORTAL_TIMEOUT", "0"),
+        ("QWEN_PORTAL_TIMEOUT", "nan"),
+        ("QWEN_PORTAL_TIMEOUT", "inf"),
+        ("QWEN_PORTAL_LOG", "loud"),
+        ("QWEN_PORTAL_ALLOWED_HOSTS", "https://x.example/path"),
+    ],
+)
+def test_a_wrong_value_is_told_by_the_variables_name(name: str, value: str) -> None:
+    """The message says which variable, the hint what it takes."""
+    with pytest.raises(QwenError, match=name) as caught:
+        load_settings(environ={name: value})
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["QWEN_PORTAL_OAUTH_URL", "QWEN_PORTAL_BASE_URL"])
+def test_plain_http_is_for_this_machine_alone(name: str) -> None:
+    """An address typed with http by mistake gets no bearer."""
+    with pytest.raises(QwenHostNotAllowedError):
+        load_settings(environ={name: "http://portal.qwen.ai"})
+    assert load_settings(environ={name: "http://127.0.0.1:9/"})
+
+
+def test_home_may_start_with_a_tilde() -> None:
+    """A path in a .env file is not expanded by a shell."""
+    assert load_settings(environ={"QWEN_PORTAL_HOME": "~/q"}).home == Path.home() / "q"
+
+
+def test_the_log_variable_speaks_for_our_logger_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Transports and frameworks stay as they were."""
+    root = logging.getLogger().level
+    for _ in range(2):
+        load_settings(environ={"QWEN_PORTAL_LOG": "INFO"})
+    logging.getLogger("qwen_portal").info("hello")
+    assert capsys.readouterr().err.count("hello") == 1
+    assert logging.getLogger().level == root
+
+
+def test_a_plan_of_ones_own_is_an_https_url() -> None:
+    """Any OpenAI-compatible Qwen service."""
+    assert find_plan("https://llm.example/v1/").base_url == "https://llm.example/v1"
+    with pytest.raises(QwenError, match="no plan named"):
+        find_plan("gold")
+
+
+def test_every_public_name_can_be_loaded_and_the_list_is_sorted() -> None:
+    """The lazy names are real, and nothing else is promised."""
+    assert qwen_portal.__all__ == sorted(qwen_portal.__all__)
+    for name in qwen_portal.__all__:
+        assert getattr(qwen_portal, name) is not None
+    assert set(qwen_portal.__all__) <= set(dir(qwen_portal))
+    with pytest.raises(AttributeError):
+        qwen_portal.nonsense  # noqa: B018 - the look-up is the test

@@ -1,0 +1,155 @@
+"""A request as each plan takes it: address, model name, headers, cap, fields."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from qwen_portal.credentials import Credential
+from qwen_portal.emulator import Emulator
+from qwen_portal.errors import QwenBadRequestError
+from qwen_portal.models import catalogue, output_cap
+from qwen_portal.plans import PLANS, find_plan
+from qwen_portal.secrets import Secret
+from qwen_portal.settings import load_settings
+from qwen_portal.shape import ChatRequest, Shaper
+from tests.core.ways import ALL, HELLO, Way
+
+IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]}]
+
+
+def shape(plan: str = "oauth", messages: Any = HELLO, **params: Any) -> ChatRequest:
+    """Shape a request for an account of that plan."""
+    credential = Credential(kind="oauth" if plan == "oauth" else "key", plan=plan, access_token=Secret("x"))
+    model, stream = params.pop("model", "coder-model"), params.pop("stream", False)
+    return Shaper(load_settings()).chat(credential, messages, model=model, stream=stream, params=params)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_each_plan_has_its_address_its_names_and_its_headers(plan: str) -> None:
+    """No OAuth header goes out with a key; the catalogue's ids become the plan's names."""
+    row = PLANS[plan]
+    request = shape(plan, model="qwen-portal/coder-model")
+    assert request.url == f"{row.base_url}/chat/completions"
+    assert request.body["model"] == row.coder.name
+    assert shape(plan, IMAGE, model="vision-model").body["model"] == row.vision.name
+    assert ("X-DashScope-AuthType" in request.headers) is row.is_oauth
+    assert request.headers["X-DashScope-UserAgent"].startswith("qwen-portal/")
+    assert "Authorization" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("plan", "params", "sent"),
+    [
+        ("oauth", {}, 65_536),
+        ("oauth", {"max_tokens": 100}, 100),
+        ("oauth", {"max_tokens": 100_000}, 65_536),
+        ("oauth", {"max_completion_tokens": 100_000}, 65_536),
+        ("oauth", {"max_tokens": 100_000, "max_completion_tokens": 50}, 50),
+        ("oauth", {"extra_body": {"max_tokens": 100_000}}, 65_536),
+        ("oauth", {"extra_body": {"model": "vision-model"}}, 8_192),
+        ("oauth", {"model": "vision-model", "max_tokens": 9_000.0}, 8_192),
+        ("oauth", {"model": "qwen-portal/vision-model"}, 8_192),
+        ("oauth", {"model": "something-else", "max_tokens": 100_000}, 65_536),
+        ("oauth", {"model": "something-else", "max_tokens": 100_000, "output_cap": 90_000}, 90_000),
+        ("oauth", {"output_cap": 10}, 10),
+        ("coding", {}, None),
+        ("coding", {"max_tokens": 100_000}, 65_536),
+        ("coding", {"model": "vision-model", "max_tokens": 100_000}, 8_192),
+        ("coding", {"model": "qwen3.5-plus", "max_tokens": 100_000}, 8_192),
+        ("coding", {"model": "glm-5", "max_tokens": 100_000}, 100_000),
+        ("studio", {"max_tokens": None}, None),
+    ],
+)
+def test_the_cap_holds_wherever_the_wish_stands(plan: str, params: dict[str, Any], sent: int | None) -> None:
+    """One max_tokens goes out: the smallest of the wishes and the effective model's cap."""
+    body = shape(plan, **params).body
+    assert body.get("max_tokens") == sent
+    assert "max_completion_tokens" not in body
+
+
+def test_lowering_is_told_once_per_model(caplog: pytest.LogCaptureFixture) -> None:
+    """A line per call would be noise in an agent."""
+    shaper, credential = Shaper(load_settings()), Credential(kind="oauth", plan="oauth", access_token=Secret("x"))
+    with caplog.at_level(logging.WARNING, "qwen_portal"):
+        for model in ("coder-model", "coder-model", "vision-model"):
+            shaper.chat(credential, HELLO, model=model, stream=False, params={"max_tokens": 10**6})
+    assert [record.message.split(";")[0] for record in caplog.records] == [
+        "max_tokens 1,000,000 is above what coder-model gives",
+        "max_tokens 1,000,000 is above what vision-model gives",
+    ]
+
+
+def test_what_the_portal_rejects_is_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Its strict validation answers unknown fields with a bare 400; a key plan gets them."""
+    params = {
+        "store": True,
+        "service_tier": "auto",
+        "temperature": 0.5,
+        "top_p": None,
+        "tools": [],
+        "tool_choice": "auto",
+    }
+    with caplog.at_level(logging.WARNING, "qwen_portal"):
+        body = shape("oauth", stream_options={"include_usage": True}, **params).body
+    assert set(body) == {"model", "messages", "temperature", "max_tokens", "stream"}
+    assert body["stream"] is False
+    assert "'store'" in caplog.text
+    assert shape("coding", **params).body["store"] is True
+
+
+def test_no_messages_is_an_error_before_any_request() -> None:
+    """The service would answer with a 400 of its own."""
+    with pytest.raises(QwenBadRequestError, match="empty"):
+        shape(messages=[])
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_an_image_for_a_text_model_is_refused_by_the_plans_row(plan: str) -> None:
+    """The error names vision-model; allow_images sends it all the same; unknown ids are the user's business."""
+    with pytest.raises(QwenBadRequestError, match="vision-model"):
+        shape(plan, IMAGE)
+    with pytest.raises(QwenBadRequestError, match="vision-model"):
+        shape(plan, IMAGE, model=PLANS[plan].coder.name)
+    assert shape(plan, IMAGE, allow_images=True).body["messages"] == IMAGE
+    assert "allow_images" not in shape(plan, IMAGE, allow_images=True).body
+    assert shape(plan, IMAGE, model="qwen-vl-plus").body["messages"] == IMAGE
+
+
+def test_extra_headers_go_out_but_cannot_replace_the_bearer(signed_in: Emulator) -> None:
+    """The bearer is put on last."""
+    for ask in ALL:
+        ask(extra_headers={"X-Mine": "1", "Authorization": "Bearer mine"})
+    for entry in signed_in.chats():
+        assert entry.headers["x-mine"] == "1"
+        assert entry.status == 200
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_no_way_of_asking_exceeds_the_cap(ask: Way, signed_in: Emulator) -> None:
+    """The emulator, which refuses such requests, sees none."""
+    wishes: list[dict[str, Any]] = [
+        {"max_tokens": 10**9},
+        {"max_completion_tokens": 10**9},
+        {"extra_body": {"max_tokens": 10**9, "max_completion_tokens": 10**9}},
+        {"model": "vision-model", "max_tokens": 65_536},
+        {"extra_body": {"model": "vision-model"}, "max_tokens": 65_536},
+    ]
+    for params in wishes:
+        ask(HELLO, **params)
+    assert signed_in.above_cap() == []
+    assert len(signed_in.chats()) == 5
+
+
+def test_the_catalogue_tells_a_plans_limits() -> None:
+    """What the command line and both doors show comes from one table."""
+    rows = {row["id"]: row for row in catalogue(find_plan("oauth"))}
+    assert rows["coder-model"]["max_output"] == output_cap("coder-model", find_plan("oauth")) == 65_536
+    assert rows["vision-model"] == {
+        "id": "vision-model",
+        "name": "vision-model",
+        "context": 131_072,
+        "max_output": 8_192,
+        "inputs": ["text", "image"],
+        "thinking": False,
+    }
