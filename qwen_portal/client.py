@@ -8,11 +8,11 @@ from qwen_portal.auth import PortalAuth
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.models import CODER, catalogue
-from qwen_portal.plans import OAUTH, find_plan
+from qwen_portal.plans import OAUTH, Plan, find_plan
 from qwen_portal.pools import close_async_pool
 from qwen_portal.session import Session
 from qwen_portal.settings import load_settings
-from qwen_portal.shape import ChatRequest, Shaper
+from qwen_portal.shape import ChatRequest, Shaper, output_limit
 from qwen_portal.transport import AsyncChunkStream, ChunkStream, asend, send
 
 Messages = Sequence[Mapping[str, Any]]
@@ -52,13 +52,15 @@ class _Client:
             raise QwenError(
                 f"Both the account {account!r} and an API key are given.", hint="Pass one of account= and api_key=."
             )
-        self._label = account
-        self._max_retries = max_retries
         settings = load_settings(
             store=store, base_url=base_url, client_id=client_id, timeout=timeout, api_key=api_key, plan=plan
         )
+        if plan is not None and settings.api_key is None:
+            raise QwenError(f"The plan {plan!r} is named, but there is no key of it.", hint="Pass api_key= as well.")
+        self._label = account
+        self._max_retries = max_retries
         self._session = Session(settings)
-        self._shaper = Shaper(self._session.settings)
+        self._shaper = Shaper(self._session.settings, self._session.told)
 
     def models(self) -> list[dict[str, Any]]:
         """List the two models as they are on the account's plan; no request is made.
@@ -67,11 +69,22 @@ class _Client:
             One dict per model: ``id``, ``name`` (what is sent), ``context`` and ``max_output`` (tokens), ``inputs``
             (``["text", "image"]``), ``thinking`` (bool). Without a sign-in, the portal's.
         """
+        return catalogue(self.plan())
+
+    def plan(self) -> Plan:
+        """Return the plan of the account that serves the next request; without a sign-in, the portal's."""
         try:
-            plan = self._session.choose(self._label).plan
+            return self._session.choose(self._label).plan
         except QwenTokenNotAvailableError:
-            plan = find_plan(OAUTH)
-        return catalogue(plan)
+            return find_plan(OAUTH)
+
+    def output_limit(self, *, model: str = CODER, **params: Any) -> int | None:
+        """Return the ``max_tokens`` that ``chat`` would send with these parameters; no request is made.
+
+        Returns:
+            Tokens, or ``None`` where neither the caller nor the service names a limit.
+        """
+        return output_limit({"model": model, **params}, self.plan())
 
     def _limits(self, timeout: float | None) -> dict[str, Any]:
         chosen = timeout if timeout is not None else self._session.settings.timeout

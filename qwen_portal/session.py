@@ -2,15 +2,20 @@
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qwen_portal.account import ENV_LABEL, Account, Accounts, environment_account
 from qwen_portal.settings import Settings, load_settings
-from qwen_portal.tokens import TokenManager
+
+if TYPE_CHECKING:
+    from qwen_portal.tokens import TokenManager
 
 _lock = threading.Lock()
 # Shared by all clients of the process: one refresh at a time needs one manager, and the memory store lives here.
 _accounts: dict[tuple[Path, str], Accounts] = {}
-_managers: dict[tuple[Path, str, str, str], TokenManager] = {}
+_managers: dict[tuple[Accounts, str, str], "TokenManager"] = {}
+# Shared too, so that a program which makes a client per request is told a thing once.
+_told: dict[tuple[Path, str], set[tuple[str, str]]] = {}
 
 
 class Session:
@@ -25,12 +30,20 @@ class Session:
         place = self.settings.home, self.settings.store
         with _lock:
             self.accounts = _accounts.setdefault(place, Accounts(*place))
-            key = *place, self.settings.oauth_url, self.settings.client_id
+            self.told = _told.setdefault(place, set())
+
+    @property
+    def tokens(self) -> "TokenManager":
+        """The token manager that all sessions with these accounts and this sign-in host share."""
+        # Listing accounts needs none, and asyncio alone would cost `qwen-portal status` half of its time.
+        from qwen_portal.tokens import TokenManager
+
+        url, client_id = self.settings.oauth_url, self.settings.client_id
+        with _lock:
+            key = self.accounts, url, client_id
             if key not in _managers:
-                _managers[key] = TokenManager(
-                    self.accounts, oauth_url=self.settings.oauth_url, client_id=self.settings.client_id
-                )
-            self.tokens = _managers[key]
+                _managers[key] = TokenManager(self.accounts, oauth_url=url, client_id=client_id)
+            return _managers[key]
 
     def list(self) -> list[Account]:
         """Return every account, a key from the environment first."""
@@ -61,3 +74,4 @@ def forget() -> None:
     with _lock:
         _managers.clear()
         _accounts.clear()
+        _told.clear()

@@ -53,11 +53,12 @@ class Shaper:
 
     Args:
         settings: The user's settings.
+        told: What was told already; shared by those who are to tell a thing once between them.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, told: set[tuple[str, str]] | None = None) -> None:
         self._settings = settings
-        self._told: set[tuple[str, str]] = set()
+        self._told = told if told is not None else set()
 
     def chat(
         self,
@@ -83,9 +84,9 @@ class Shaper:
             QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
         """
         plan = find_plan(credential.plan)
-        body: dict[str, Any] = {"model": model, "messages": list(messages), **params}
-        body.update(body.pop("extra_body", None) or {})
-        cap_override, allow_images = body.pop("output_cap", None), body.pop("allow_images", False)
+        body = _merged({"model": model, "messages": list(messages), **params})
+        limit = output_limit(body, plan)
+        allow_images = body.pop("allow_images", False)
         extra_headers = body.pop("extra_headers", None) or {}
         wanted = model_id(str(body["model"]))
         if not body["messages"]:
@@ -97,8 +98,7 @@ class Shaper:
             _check_images(body["messages"], wanted, plan)
         row = plan_model(wanted, plan)
         body["model"] = row.name if row is not None else wanted
-        cap = output_cap(wanted, plan) if cap_override is None else int(cap_override)
-        self._limit_output(body, wanted, cap, fill=plan.is_oauth)
+        self._limit_output(body, wanted, limit)
         body["stream"] = stream
         if stream:
             body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
@@ -112,23 +112,14 @@ class Shaper:
             model=wanted,
         )
 
-    def _limit_output(self, body: dict[str, Any], model: str, cap: int | None, *, fill: bool) -> None:
-        """Send one ``max_tokens``, the smallest of what was asked for and the cap.
-
-        Without a wish the portal gets the cap, because its own default is small and cuts answers with "stop".
-        """
-        asked = [_tokens(name, body.pop(name)) for name in _TOKEN_FIELDS if body.get(name) is not None]
-        for name in _TOKEN_FIELDS:
+    def _limit_output(self, body: dict[str, Any], model: str, limit: int | None) -> None:
+        wish = _wish(body)
+        for name in ("output_cap", *_TOKEN_FIELDS):
             body.pop(name, None)
-        wish = min(asked, default=None)
-        if cap is None or (wish is not None and wish <= cap):
-            limit = wish
-        else:
-            limit = cap if wish is not None or fill else None
-            if wish is not None:
-                self._tell_once("cap", model, f"max_tokens {wish:,} is above what {model} gives; {cap:,} is sent")
         if limit is not None:
             body["max_tokens"] = limit
+            if wish is not None and wish > limit:
+                self._tell_once("cap", model, f"max_tokens {wish:,} is above what {model} gives; {limit:,} is sent")
 
     def _drop(self, body: dict[str, Any], *, strict: bool) -> None:
         for name in [name for name, value in body.items() if value is None or (name == "tools" and not value)]:
@@ -154,6 +145,40 @@ def _tokens(name: str, value: Any) -> int:
         return int(value)
     except (TypeError, ValueError, OverflowError):
         raise QwenBadRequestError(f"{name} is {value!r}.", hint="It takes a whole number of tokens.") from None
+
+
+def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
+    """Return the ``max_tokens`` that a request is sent with: the smallest of what was asked for and the cap.
+
+    Without a wish the portal gets the cap, because its own default is small and cuts answers with "stop".
+
+    Args:
+        params: A request's ``model`` and further parameters, as for :meth:`Shaper.chat`.
+        plan: The account's plan.
+
+    Returns:
+        Tokens, or ``None`` where neither the caller nor the service names a limit.
+
+    Raises:
+        QwenBadRequestError: A limit is not a number.
+    """
+    body = _merged(params)
+    wish = _wish(body)
+    override = body.get("output_cap")
+    cap = output_cap(str(body["model"]), plan) if override is None else _tokens("output_cap", override)
+    if wish is None:
+        return cap if plan.is_oauth else None
+    return wish if cap is None else min(wish, cap)
+
+
+def _merged(params: Mapping[str, Any]) -> dict[str, Any]:
+    body = dict(params)
+    body.update(body.pop("extra_body", None) or {})
+    return body
+
+
+def _wish(body: Mapping[str, Any]) -> int | None:
+    return min((_tokens(name, body[name]) for name in _TOKEN_FIELDS if body.get(name) is not None), default=None)
 
 
 def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:

@@ -1,0 +1,49 @@
+"""What langchain-openai would send, made fit for Qwen: pure functions over request payloads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Private, but the one place that knows every form a schema can have; the parent class uses it for bind_tools.
+from langchain_openai.chat_models.base import _convert_to_openai_response_format
+
+Payload = dict[str, Any]
+
+_THINKING = ("enable_thinking", "thinking_budget", "reasoning_effort")
+
+
+def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
+    """Let a call's ``max_completion_tokens`` replace the model's ``max_tokens``; they are one setting to Qwen.
+
+    Args:
+        payload: Defaults and call arguments, merged.
+        given: The call's arguments.
+    """
+    if given.get("max_completion_tokens") is None or given.get("max_tokens") is not None:
+        return payload
+    return {name: value for name, value in payload.items() if name != "max_tokens"}
+
+
+def think_unless_forced(payload: Payload) -> Payload:
+    """Leave thinking out of a request that forces a tool call; Qwen refuses the two together.
+
+    Source: docs/protocol.md, "Chat errors" (``tool_choice`` in thinking mode).
+    """
+    choice = payload.get("tool_choice")
+    if choice != "required" and not isinstance(choice, dict):
+        return payload
+    payload = _calm(payload)
+    if payload.get("extra_body"):
+        payload["extra_body"] = _calm(payload["extra_body"])
+    return payload
+
+
+def _calm(fields: Mapping[str, Any]) -> Payload:
+    return {name: value for name, value in fields.items() if name not in _THINKING or value is False}
+
+
+def plain_response_format(payload: Payload) -> Payload:
+    """Turn a ``response_format`` given as a class or a bare schema into what goes over the wire."""
+    wanted = payload.get("response_format")
+    if wanted is None or (isinstance(wanted, dict) and "type" in wanted and "properties" not in wanted):
+        return payload
+    return {**payload, "response_format": _convert_to_openai_response_format(wanted)}

@@ -1,0 +1,59 @@
+"""What a model can do, in LangChain's words; the facts are the core's."""
+
+from typing import Any, cast
+
+from langchain_core.language_models import ModelProfile
+
+from qwen_portal.models import model_id, output_cap, plan_model
+from qwen_portal.plans import Plan
+
+
+class DerivedProfile(dict[str, Any]):
+    """A profile that was looked up, not given by the user.
+
+    ``configurable_fields`` builds a new model from all fields of an old one; the type tells the new one that the
+    profile it was handed is the old model's.
+    """
+
+
+def model_profile(model: str, plan: Plan) -> ModelProfile | None:
+    """Describe a model on a plan.
+
+    Args:
+        model: Model id, with or without ``qwen-portal/``.
+        plan: The account's plan.
+
+    Returns:
+        LangChain's profile, or ``None`` for a model outside the catalogue.
+    """
+    name = model_id(model)
+    row = plan_model(name, plan)
+    if row is None:
+        return None
+    images = "image" in row.inputs
+    profile = DerivedProfile(
+        name=name,
+        max_input_tokens=row.context,
+        max_output_tokens=output_cap(name, plan),
+        text_inputs=True,
+        image_inputs=images,
+        image_url_inputs=images,
+        image_tool_message=images,
+        pdf_inputs=False,
+        pdf_tool_message=False,
+        audio_inputs=False,
+        video_inputs=False,
+        text_outputs=True,
+        image_outputs=False,
+        audio_outputs=False,
+        video_outputs=False,
+        reasoning_output=row.thinking,
+        tool_calling=True,
+        tool_choice=True,
+        tool_call_streaming=True,
+        # Qwen takes response_format json_object, but guarantees no schema; agents then ask through a tool.
+        structured_output=False,
+        temperature=True,
+        attachment=images,
+    )
+    return cast("ModelProfile", profile)

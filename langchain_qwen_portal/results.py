@@ -1,0 +1,42 @@
+"""What Qwen's answers carry beyond OpenAI's: reasoning, and who answered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+# A name without a content translator of its own in langchain-core: its general one then makes the reasoning a
+# content block, which the one for "openai" leaves out.
+PROVIDER = "qwen-portal"
+
+
+def complete_result(result: ChatResult, answer: Mapping[str, Any]) -> ChatResult:
+    """Add to LangChain's reading of a completion what only Qwen's has.
+
+    Args:
+        result: What langchain-openai made of ``answer``.
+        answer: The chat.completion dict.
+    """
+    result.llm_output = {**(result.llm_output or {}), "model_provider": PROVIDER}
+    for generation, choice in zip(result.generations, answer["choices"], strict=True):
+        _complete_message(generation.message, choice["message"])
+    return result
+
+
+def complete_chunk(generation: ChatGenerationChunk, chunk: Mapping[str, Any]) -> ChatGenerationChunk:
+    """Add to LangChain's reading of a chunk what only Qwen's has.
+
+    Args:
+        generation: What langchain-openai made of ``chunk``.
+        chunk: The chat.completion.chunk dict; the one with the usage has no choices.
+    """
+    choices = chunk.get("choices") or [{}]
+    _complete_message(generation.message, choices[0].get("delta") or {})
+    return generation
+
+
+def _complete_message(message: BaseMessage, said: Mapping[str, Any]) -> None:
+    message.response_metadata["model_provider"] = PROVIDER
+    if reasoning := said.get("reasoning_content"):
+        message.additional_kwargs["reasoning_content"] = reasoning
