@@ -6,7 +6,6 @@ need the lock. The memory store has an index of its own that no file backs.
 
 import contextlib
 import json
-import logging
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
@@ -16,7 +15,6 @@ from typing import Any, Protocol
 from qwen_portal.errors import QwenError, QwenStoreLockedError
 from qwen_portal.files import make_private_folder, read_private, set_aside, write_private
 
-_log = logging.getLogger("qwen_portal")
 _VERSION = 1
 _LOCK_SECONDS = 30.0
 _LABEL_LIMIT = 100
@@ -56,7 +54,7 @@ class IndexData:
     Attributes:
         active: Label of the active account.
         accounts: The accounts, in the order they came.
-        slots: For the keyring store, which of an account's two slots holds the credential.
+        slots: For the keyring store, the name of the slot that holds each account's credential.
     """
 
     active: str | None = None
@@ -119,7 +117,9 @@ class FileIndex:
             return _parse(text)
         except (ValueError, TypeError, KeyError, AttributeError):
             aside = set_aside(self.path)
-            _log.warning(
+            import logging
+
+            logging.getLogger("qwen_portal").warning(
                 "the account index could not be read; it is kept as %s. Run `qwen-portal login` to add accounts again",
                 aside,
             )

@@ -3,16 +3,17 @@
 Each account has two slots. A new credential goes to the slot that is not in use, is read back, and only then the
 pointer in the account index moves; so a crash, a denied prompt or a backend that deletes before it writes never
 costs the sign-in that was there. Every slot is a service of its own, because on Windows two users of one service
-displace each other.
+displace each other; and its name is random, because all QWEN_PORTAL_HOMEs of a user share one keyring.
 """
 
 import contextlib
-import hashlib
 import importlib
+import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -26,8 +27,7 @@ T = TypeVar("T")
 CALL_SECONDS = 3.0
 # Windows keeps 2,560 bytes of UTF-16; the same limit everywhere, so that a sign-in moves between machines.
 RECORD_LIMIT = 1280
-_ACCEPTED = tuple(f"keyring.backends.{name}" for name in ("macOS", "Windows", "SecretService", "kwallet", "libsecret"))
-_SLOTS = ("a", "b")
+_ACCEPTED = ("macOS", "Windows", "SecretService", "kwallet", "libsecret")
 # One keyring call at a time in the whole process: parallel calls gain nothing and cold parallel starts fail.
 _one_call = threading.Lock()
 
@@ -49,7 +49,7 @@ class KeyringStore:
     """The OS keyring, two slots per account.
 
     Args:
-        index: The account index, which holds each account's slot.
+        index: The account index, which says which slot each account's sign-in is in.
         backend: The keyring backend; chosen on first use if not given.
     """
 
@@ -66,12 +66,13 @@ class KeyringStore:
             QwenStoreLockedError: The keyring is locked.
             QwenStoreUnavailableError: There is no keyring, it does not answer, or it does not keep what it is given.
         """
-        backend, service, name, word = self._chosen(), "qwen-portal:probe", "probe", uuid.uuid4().hex
-        _call(partial(backend.set_password, service, name, word))
-        kept = _call(partial(backend.get_password, service, name))
-        if kept != word:
+        # a service of its own: two processes may try at the same time
+        backend, word = self._chosen(), uuid.uuid4().hex
+        service = f"qwen-portal:probe:{word}"
+        _call(partial(backend.set_password, service, "probe", word))
+        if _call(partial(backend.get_password, service, "probe")) != word:
             raise QwenStoreUnavailableError("The keyring does not keep what it is given.")
-        _call(partial(backend.delete_password, service, name))
+        _call(partial(backend.delete_password, service, "probe"))
 
     def load(self, label: str) -> Credential | None:
         """Return the account's credential, or ``None``.
@@ -81,11 +82,13 @@ class KeyringStore:
             QwenStoreUnavailableError: There is no keyring, or it does not answer.
         """
         slot = self._slot(label)
-        if slot is not None:
-            return self._read(label, slot)
-        # without a pointer (an index that was lost) the newest slot is the sign-in
-        found = [credential for name in _SLOTS if (credential := self._read(label, name)) is not None]
-        return max(found, key=lambda credential: credential.generation, default=None)
+        record = self._read(label, slot) if slot is not None else Secret("")
+        if not record:
+            return None
+        with contextlib.suppress(ValueError):
+            return Credential.from_json(record)
+        msg = f"The keyring's item for account {label!r} is not a sign-in of this package."
+        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
 
     def save(self, label: str, credential: Credential) -> None:
         """Write the slot that is not in use, read it back, then point to it.
@@ -95,17 +98,15 @@ class KeyringStore:
             QwenStoreLockedError: The keyring is locked.
             QwenStoreUnavailableError: There is no keyring, or it does not answer.
         """
-        if len(credential.to_json()) > RECORD_LIMIT:
+        record = Secret(credential.to_json())
+        if len(record.reveal()) > RECORD_LIMIT:
             msg = (
                 f"The sign-in of account {label!r} is over {RECORD_LIMIT:,} characters long, more than a keyring holds."
             )
             raise QwenStoreError(msg, hint="Keep it in a file: QWEN_PORTAL_STORE=file.")
-        used = self._slot(label)
-        free = _SLOTS[1] if used == _SLOTS[0] else _SLOTS[0]
-        backend = self._chosen()
-        _call(lambda: backend.set_password(_service(label, free), label, credential.to_json()))
-        kept = self._read(label, free)
-        if kept is None or kept.to_json() != credential.to_json():
+        backend, free = self._chosen(), _other(self._slot(label))
+        _call(lambda: backend.set_password(_service(free), label, record.reveal()))
+        if self._read(label, free) != record:
             msg = f"The keyring did not keep the sign-in of account {label!r}: it reads back differently."
             raise QwenStoreUnavailableError(msg)
         with self._index.edit() as data:
@@ -118,10 +119,10 @@ class KeyringStore:
             QwenStoreLockedError: The keyring is locked.
             QwenStoreUnavailableError: There is no keyring, or it does not answer.
         """
-        backend = self._chosen()
-        present = [slot for slot in _SLOTS if _call(partial(backend.get_password, _service(label, slot), label))]
-        for slot in present:
-            _call(partial(backend.delete_password, _service(label, slot), label))
+        backend, slot = self._chosen(), self._slot(label)
+        present = [each for each in (slot, _other(slot)) if each is not None and self._read(label, each)]
+        for each in present:
+            _call(partial(backend.delete_password, _service(each), label))
         with self._index.edit() as data:
             data.slots.pop(label, None)
         return bool(present)
@@ -129,15 +130,9 @@ class KeyringStore:
     def _slot(self, label: str) -> str | None:
         return self._index.read().slots.get(label)
 
-    def _read(self, label: str, slot: str) -> Credential | None:
+    def _read(self, label: str, slot: str) -> Secret:
         backend = self._chosen()
-        record = Secret(_call(partial(backend.get_password, _service(label, slot), label)) or "")
-        if not record:
-            return None
-        with contextlib.suppress(ValueError):
-            return Credential.from_json(record)
-        msg = f"The keyring's item for account {label!r} is not a sign-in of this package."
-        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
+        return Secret(_call(partial(backend.get_password, _service(slot), label)) or "")
 
     def _chosen(self) -> Backend:
         if self._backend is None:
@@ -145,8 +140,14 @@ class KeyringStore:
         return self._backend
 
 
-def _service(label: str, slot: str) -> str:
-    return f"qwen-portal:{hashlib.sha256(label.encode()).hexdigest()[:16]}:{slot}"
+def _other(slot: str | None) -> str:
+    """Name the slot that is not in use; the first one of a new account if there is none."""
+    name, _, letter = (slot or f"{uuid.uuid4().hex}:b").partition(":")
+    return f"{name}:{'b' if letter == 'a' else 'a'}"
+
+
+def _service(slot: str) -> str:
+    return f"qwen-portal:{slot}"
 
 
 def _choose_backend() -> Backend:
@@ -155,14 +156,19 @@ def _choose_backend() -> Backend:
     try:
         chosen = keyring.get_keyring()
     except Exception as exc:  # noqa: BLE001 - a mistyped PYTHON_KEYRING_BACKEND raises whatever import raises
-        msg = f"The keyring could not be opened ({type(exc).__name__})."
-        raise QwenStoreUnavailableError(msg) from None
+        raise _unusable(f"The keyring could not be opened ({type(exc).__name__}).") from None
     for backend in [*getattr(chosen, "backends", ()), chosen]:
-        if type(backend).__module__.startswith(_ACCEPTED):
+        package, _, module = type(backend).__module__.rpartition(".")
+        if package == "keyring.backends" and module in _ACCEPTED:
             found: Backend = backend
             return found
-    msg = f"There is no usable keyring here (found {type(chosen).__module__}.{type(chosen).__name__})."
-    raise QwenStoreUnavailableError(msg)
+    raise _unusable(f"There is no usable keyring here (found {type(chosen).__module__}.{type(chosen).__name__}).")
+
+
+def _unusable(message: str) -> QwenStoreUnavailableError:
+    named = os.environ.get("PYTHON_KEYRING_BACKEND")
+    hint = f"PYTHON_KEYRING_BACKEND is {named!r}: unset it. {QwenStoreUnavailableError.default_hint}" if named else None
+    return QwenStoreUnavailableError(message, hint=hint)
 
 
 def _call(action: Callable[[], T]) -> T:
@@ -170,28 +176,25 @@ def _call(action: Callable[[], T]) -> T:
 
     It runs in a daemon thread: a hung call can neither be ended nor may it keep the interpreter from exiting.
     """
-    results: list[T] = []
-    failures: list[BaseException] = []
+    outcome: Future[T] = Future()
     deadline = time.monotonic() + CALL_SECONDS
     if not _one_call.acquire(timeout=CALL_SECONDS):
         raise _silent()
 
     def run() -> None:
         try:
-            results.append(action())
-        except BaseException as exc:  # noqa: BLE001 - carried to the caller's thread
-            failures.append(exc)
+            outcome.set_result(action())
+        except BaseException as exc:  # noqa: BLE001 - told to the caller's thread
+            # here, so that the backend's error, which may quote the secret, is no context of ours
+            outcome.set_exception(_translate(exc))
         finally:
             _one_call.release()
 
-    worker = threading.Thread(target=run, name="qwen-portal-keyring", daemon=True)
-    worker.start()
-    worker.join(max(0.0, deadline - time.monotonic()))
-    if results:
-        return results[0]
-    if not failures:
-        raise _silent()
-    raise _translate(failures[0])
+    threading.Thread(target=run, name="qwen-portal-keyring", daemon=True).start()
+    try:
+        return outcome.result(deadline - time.monotonic())
+    except TimeoutError:
+        raise _silent() from None
 
 
 def _silent() -> QwenStoreUnavailableError:
@@ -210,7 +213,7 @@ def _translate(failure: BaseException) -> QwenStoreError:
 
     if isinstance(failure, QwenStoreError):
         return failure
-    if isinstance(failure, KeyringLocked):
+    if isinstance(failure, KeyringLocked) or _may_not_ask(failure):
         return QwenStoreLockedError("The keyring is locked.", hint=_UNLOCK)
     if isinstance(failure, InitError):
         return QwenStoreLockedError("The keyring has no open collection, or its password was not given.", hint=_UNLOCK)
@@ -222,6 +225,12 @@ def _translate(failure: BaseException) -> QwenStoreError:
     return QwenStoreUnavailableError(f"The keyring failed ({type(failure).__name__}).")
 
 
+def _may_not_ask(failure: BaseException) -> bool:
+    return failure.__cause__ is not None and failure.__cause__.args[:1] == (_NO_INTERACTION,)
+
+
+# errSecInteractionNotAllowed: macOS may not ask for the keychain's password, as over SSH; keyring has no class for it.
+_NO_INTERACTION = -25308
 _UNLOCK = (
     "Unlock it (log in to the desktop session, or `security unlock-keychain` on macOS over SSH), or set "
     "QWEN_PORTAL_STORE=file to keep the sign-in in a file only you can read."
