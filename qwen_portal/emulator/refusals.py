@@ -132,8 +132,8 @@ def _check_tools(body: Body) -> None:
         raise invalid_parameter(f"{_ALGO}n must be 1 when tools are given")
     if choice is None or choice in ("auto", "none", "required"):
         return
-    named = choice.get("function", {}).get("name") if isinstance(choice, dict) else None
-    if named not in names:
+    function = choice.get("function") if isinstance(choice, dict) else None
+    if not isinstance(function, dict) or function.get("name") not in names:
         raise invalid_parameter(f"{_ALGO}tool_choice must be none, auto, required or one of the tools")
 
 
@@ -153,8 +153,23 @@ def _check_messages(messages: list[Any], model: Model) -> None:
         if not isinstance(message, dict) or message.get("role") not in _ROLES:
             role = message.get("role") if isinstance(message, dict) else message
             raise invalid_parameter(f"{role!r} is not one of {list(_ROLES)} - 'messages.{number}.role'")
+        _check_calls(message, number)
         _check_content(message, number, model)
     _check_tool_order(messages)
+
+
+def _check_calls(message: Body, number: int) -> None:
+    calls = message.get("tool_calls")
+    if calls is None:
+        return
+    if message["role"] != "assistant" or not isinstance(calls, list) or not all(_is_call(call) for call in calls):
+        raise invalid_parameter(f"{_ALGO}the tool_calls of messages.{number} must have id, name and arguments as text")
+
+
+def _is_call(call: Any) -> bool:
+    function = call.get("function") if isinstance(call, dict) else None
+    texts = [call.get("id"), function.get("name"), function.get("arguments")] if isinstance(function, dict) else [None]
+    return all(isinstance(text, str) for text in texts)
 
 
 def _check_content(message: Body, number: int, model: Model) -> None:

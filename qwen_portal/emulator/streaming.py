@@ -63,9 +63,11 @@ class EventStream(Response):
                 await leaving
             elif self._ending is Ending.RESET:
                 self._break_connection()
+                await leaving
             else:
-                await send({"type": "http.response.body", "body": b""})
+                # Noted first: whoever has read the end may look at the log before the next line here runs.
                 self._entry.finished = True
+                await send({"type": "http.response.body", "body": b""})
         finally:
             leaving.cancel()
 
@@ -88,8 +90,10 @@ class Dropped(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Close the connection."""
-        del scope, receive, send
+        del scope, send
         self._break_connection()
+        # Returning earlier would look like a faulty application, and the server would answer 500 for it.
+        await _until_client_leaves(receive)
 
 
 async def _until_client_leaves(receive: Receive) -> None:
