@@ -9,7 +9,6 @@ from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.models import CODER, catalogue
 from qwen_portal.plans import OAUTH, Plan, find_plan
-from qwen_portal.pools import close_async_pool
 from qwen_portal.session import Session
 from qwen_portal.settings import load_settings
 from qwen_portal.shape import ChatRequest, Shaper, output_limit
@@ -196,8 +195,7 @@ class AsyncPortalClient(_Client):
         return AsyncChunkStream(prepare, **self._limits(timeout))
 
     async def close(self) -> None:
-        """Close the running event loop's connections."""
-        await close_async_pool()
+        """Do nothing: the connections belong to the event loop; ``await qwen_portal.aclose()`` closes them."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -70,8 +70,9 @@ class Session:
 
 
 def forget() -> None:
-    """Drop what the process remembers; the stores and the index stay as they are."""
+    """Drop what the process remembers of the stores; the memory store is no memory of another and stays."""
     with _lock:
         _managers.clear()
-        _accounts.clear()
+        for place in [place for place in _accounts if place[1] != "memory"]:
+            del _accounts[place]
         _told.clear()

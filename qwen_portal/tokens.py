@@ -58,6 +58,7 @@ class TokenManager:
         self._flights: dict[str, Future[Credential]] = {}
         self._known: dict[str, Credential] = {}
         self._proved: dict[str, int] = {}
+        self._announced: dict[str, int] = {}
 
     def get(self, account: Account, *, refused: Credential | None = None) -> Credential:
         """Return a credential that is good to send, refreshing it if need be.
@@ -126,7 +127,8 @@ class TokenManager:
         known = self._known.get(account.label)
         if known is None or known.generation < account.generation or not _serves(known, refused):
             return None
-        if known.state() == "soon":
+        if known.state() == "soon" and self._announced.get(account.label) != known.generation:
+            self._announced[account.label] = known.generation
             left = (known.expires_at or 0.0) - time.time()
             _log.info("account %s: the token is expiring soon, %d s left", account.label, left)
         _log.debug("account %s: using valid token", account.label)

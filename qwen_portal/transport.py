@@ -277,6 +277,10 @@ class ChunkStream(_Stream):
         except httpx.HTTPError as exc:
             self._broke(exc)
 
+    def __del__(self) -> None:
+        # a stream that was dropped half read would keep its connection for ever
+        self.close()
+
     def __iter__(self) -> Self:
         return self
 

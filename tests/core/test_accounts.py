@@ -177,6 +177,7 @@ def test_memory_keeps_nothing_on_disk(tmp_path: Path, monkeypatch: pytest.Monkey
     """For CI: one process, no file, no lock."""
     monkeypatch.setenv("QWEN_PORTAL_STORE", "memory")
     sign_in("ci")
+    qwen_portal.close()
     assert qwen_portal.get_access_token() == ACCESS
     qwen_portal.logout("ci")
     with pytest.raises(QwenTokenNotAvailableError):

@@ -175,7 +175,7 @@ def test_an_async_kept_alive_connection_that_dies_is_tried_again_once(signed_in:
         await client.chat(HELLO)
         signed_in.scenario("drop", times=1)
         assert (await client.chat(HELLO))["choices"]
-        await client.close()
+        await qwen_portal.aclose()
 
     asyncio.run(ask())
     assert len([entry for entry in signed_in.chats() if entry.status == 200]) == 2
@@ -324,7 +324,7 @@ def test_one_async_client_serves_many_event_loops(signed_in: Emulator) -> None:
         try:
             return await client.chat(HELLO)
         finally:
-            await client.close()
+            await qwen_portal.aclose()
 
     assert all(asyncio.run(ask())["choices"] for _ in range(4))
     assert len(signed_in.chats()) == 4
