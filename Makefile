@@ -14,7 +14,7 @@ TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real lint format types dist requirements clean
+.PHONY: help demo test test-real lint format types bench dist requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -45,6 +45,9 @@ format: $(TOOLS) ## let ruff mend what it can
 
 types: $(TOOLS) ## mypy --strict
 	$(BIN)/mypy --strict
+
+bench: $(INSTALLED) ## how long --help and status take, against a bare interpreter
+	$(BIN)/python benchmarks/startup.py
 
 dist: ## sdist and wheel into dist/, built anew, and the test suite against that wheel
 	rm -f $(INSTALLED)

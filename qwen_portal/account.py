@@ -4,20 +4,21 @@ The index says what is known of an account; its store keeps the credential. A ke
 account of kind ``env`` that is in neither.
 """
 
-import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label
 from qwen_portal.plans import KEY_PLANS, OAUTH, Kind, Plan, find_plan
 from qwen_portal.secrets import Secret
 from qwen_portal.settings import Settings
-from qwen_portal.stores import Store, open_store
-from qwen_portal.stores.file import OneFileStore
+
+# `qwen-portal status` reads the index alone, so what only stores need is imported on first use.
+if TYPE_CHECKING:
+    from qwen_portal.credentials import Credential
+    from qwen_portal.stores import Store
 
 DEFAULT_LABEL = "default"
 ENV_LABEL = "env"
@@ -25,8 +26,8 @@ ENV_LABEL = "env"
 ENDED_SECONDS = 900.0
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+# A named tuple, as in `plans`: quicker to define than a dataclass.
+class Account(NamedTuple):
     """One account, secrets aside. Times are seconds since the epoch or ``None``.
 
     Attributes:
@@ -93,7 +94,7 @@ class Accounts:
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {wanted}`.")
         return _account(data, wanted)
 
-    def load(self, account: Account) -> Credential:
+    def load(self, account: Account) -> "Credential":
         """Read an account's credential from its store.
 
         Raises:
@@ -106,7 +107,7 @@ class Accounts:
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {account.label}`.")
         return credential
 
-    def keep(self, label: str, credential: Credential) -> None:
+    def keep(self, label: str, credential: "Credential") -> None:
         """Store a credential, then say so in the index; a new account becomes active if none is.
 
         Raises:
@@ -124,7 +125,7 @@ class Accounts:
         """
         self._store_for(label).probe()
 
-    def signed_in(self, label: str, credential: Credential) -> Account:
+    def signed_in(self, label: str, credential: "Credential") -> Account:
         """Keep a person's new sign-in: it becomes active, and what was remembered against the account goes."""
         self.keep(label, credential)
         self.use(label)
@@ -167,9 +168,11 @@ class Accounts:
         """Return what the index knows of an account now."""
         return self.index.read().accounts.get(label)
 
-    def store(self, name: str) -> Store:
+    def store(self, name: str) -> "Store":
         """Return the store of that name, opened once."""
         if name not in self._stores:
+            from qwen_portal.stores import open_store
+
             self._stores[name] = open_store(name, home=self._home, index=self.index)
         return self._stores[name]
 
@@ -177,9 +180,11 @@ class Accounts:
         """Return the file whose lock guards this account's refresh; ``None`` where no other process can see it."""
         if not isinstance(self.index, FileIndex):
             return None
+        import hashlib
+
         return self.index.path.parent / "locks" / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.lock"
 
-    def _store_for(self, label: str) -> Store:
+    def _store_for(self, label: str) -> "Store":
         # An account stays where it is unless the user names a place.
         known = self.index.read().accounts.get(label)
         return self.store(known.store if known is not None and self._place == "auto" else self._place)
@@ -188,6 +193,8 @@ class Accounts:
         data = self.index.read()
         if data.accounts or self._one_file is None:
             return data
+        from qwen_portal.stores.file import OneFileStore
+
         # A file:PATH that came without its index, such as one on a fresh volume, is an account all the same.
         store = OneFileStore(self._one_file)
         label = store.owner()
@@ -196,7 +203,7 @@ class Accounts:
             self._enter(label, credential, store.name)
         return self.index.read()
 
-    def _enter(self, label: str, credential: Credential, store: str) -> None:
+    def _enter(self, label: str, credential: "Credential", store: str) -> None:
         with self.index.edit() as data:
             entry = data.accounts.setdefault(label, Entry(credential.kind, credential.plan, store))
             entry.kind, entry.plan, entry.store = credential.kind, credential.plan, store

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from qwen_portal.errors import QwenStoreError
@@ -45,6 +44,8 @@ def write_private(path: Path, text: str) -> None:
     Raises:
         QwenStoreError: The file system refused; the old content is untouched.
     """
+    import tempfile
+
     make_private_folder(path.parent)
     temporary = None
     try:

@@ -14,8 +14,8 @@ from qwen_portal.errors import QwenHostNotAllowedError
 from qwen_portal.secrets import printable
 
 _QWEN = "qwen.ai"
-_UNSAFE = re.compile(r"[^\x21-\x7e]|[\\%<>\"'`{}|^]")
-_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z")
+_UNSAFE = r"[^\x21-\x7e]|[\\%<>\"'`{}|^]"
+_HOST = r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z"
 
 
 def is_loopback(host: str) -> bool:
@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _parse(url: str) -> SplitResult:
-    if _UNSAFE.search(url):
+    if re.search(_UNSAFE, url):
         raise _refused(url, "it holds characters that do not belong in an address")
     try:
         parts = urlsplit(url)
@@ -41,7 +41,7 @@ def _parse(url: str) -> SplitResult:
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise _refused(url, "it carries a query or fragment")
     host = parts.hostname or ""
-    if not (_HOST.match(host) or is_loopback(host)) or port == 0:
+    if not (re.match(_HOST, host) or is_loopback(host)) or port == 0:
         raise _refused(url, "its host name is not a plain one")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise _refused(url, "only https is accepted (plain http for this machine alone)")

@@ -6,7 +6,6 @@ need the lock. The memory store has an index of its own that no file backs.
 
 import contextlib
 import json
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -166,6 +165,8 @@ def check_label(label: str) -> str:
     Raises:
         QwenError: It is empty, too long or holds characters that cannot be shown.
     """
+    import unicodedata
+
     normal = unicodedata.normalize("NFC", label).strip()
     if not normal or len(normal) > _LABEL_LIMIT or not normal.isprintable():
         msg = f"{label!r:.120} is no account label."

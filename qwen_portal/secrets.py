@@ -1,13 +1,13 @@
 """Secrets that do not show themselves, and text from servers made safe to print."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from typing import NoReturn
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
-_TOKEN_LIKE = re.compile(r"(?i)\b(bearer\s+)\S+|\bsk-[\w-]{8,}")
-_ANSI = re.compile(r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+# Compiled when first used: nothing that lists accounts prints a server's text.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+"
+_BEARER_OR_KEY = r"(?i)\b(bearer\s+)\S+|\bsk-[\w-]{8,}"
+_ANSI = r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
 MASK = "****"
 
 
@@ -33,6 +33,8 @@ class Secret:
 
     def fingerprint(self) -> str:
         """Return 12 hex digits that identify the secret without telling it."""
+        import hashlib
+
         return hashlib.sha256(self._value.encode()).hexdigest()[:12]
 
     def __bool__(self) -> bool:
@@ -75,6 +77,6 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
     for secret in secrets:
         if secret:
             text = text.replace(secret.reveal(), MASK)
-    text = _TOKEN_LIKE.sub(lambda match: f"{match[1] or ''}{MASK}", text)
-    text = " ".join(_CONTROL.sub(" ", _ANSI.sub("", text)).split())
+    text = re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)
+    text = " ".join(re.sub(_CONTROL, " ", re.sub(_ANSI, "", text)).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

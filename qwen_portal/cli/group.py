@@ -1,0 +1,94 @@
+"""A group that imports a command when it is run, and turns every failure into a message and an exit code."""
+
+import errno
+import gc
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from qwen_portal.errors import QwenError
+
+CANCELLED = 2
+_ERROR = 1
+
+
+class LazyGroup(click.Group):
+    """Commands by name, each a module of one package with an object ``command``.
+
+    Args:
+        package: The package of the command modules.
+        lazy: Each command's name with the first line of its help.
+        **attributes: click.Group's own.
+    """
+
+    def __init__(self, *, package: str, lazy: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._package = package
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names, in the order of the table."""
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Import the command."""
+        if cmd_name not in self._lazy:
+            return None
+        command = importlib.import_module(f"{self._package}.{cmd_name}").command
+        _end_of_imports()
+        assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the commands' first lines from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._lazy.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a failure is told on stderr and leaves with its exit code."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):
+            click.echo("\nCancelled.", err=True)
+            ctx.exit(CANCELLED)
+        except QwenError as exc:
+            tell(exc)
+            ctx.exit(exc.exit_code)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except Exception as exc:
+            # click itself answers a reader that went away, as `head` does
+            if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
+                raise
+            _tell_unexpected(exc)
+            ctx.exit(_ERROR)
+
+
+def _end_of_imports() -> None:
+    """Turn the garbage collector on that ``main`` turned off, for what comes from now on."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def tell(error: QwenError) -> None:
+    """Say on stderr what happened and what to do."""
+    click.echo(f"Error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"Hint: {error.hint}", err=True)
+
+
+def _tell_unexpected(error: Exception) -> None:
+    """Report a defect of ours; its text may quote a header, so it is masked, and frames come without values."""
+    import traceback
+
+    from qwen_portal.secrets import printable
+
+    click.echo(f"Error: unexpected {type(error).__name__}: {printable(str(error))}", err=True)
+    if os.environ.get("QWEN_PORTAL_LOG", "").lower() == "debug":
+        click.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
+    else:
+        click.echo("Hint: this is a defect; please report it with the output of QWEN_PORTAL_LOG=debug.", err=True)

@@ -1,0 +1,110 @@
+"""``qwen-portal login``."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from qwen_portal.errors import QwenError
+from qwen_portal.plans import KEY_PLANS, OAUTH
+from qwen_portal.screens import default_screen
+from qwen_portal.secrets import Secret
+from qwen_portal.session import Session
+from qwen_portal.settings import Settings, load_settings
+from qwen_portal.sign_in import LoginEvent, Show, add_key, sign_in
+
+
+@click.command()
+@click.argument("account", required=False)
+@click.option(
+    "--plan",
+    default=OAUTH,
+    show_default=True,
+    help=f"oauth is the device sign-in. Plans that take an API key: {', '.join(KEY_PLANS)}, or an https URL.",
+)
+@click.option("--api-key-stdin", is_flag=True, help="Read the plan's API key from stdin instead of asking for it.")
+@click.option("--no-browser", is_flag=True, help="Do not open a browser; the address is printed in any case.")
+@click.option("--no-qr", is_flag=True, help="Do not draw the address as a QR code.")
+@click.option(
+    "--insecure-storage",
+    is_flag=True,
+    help="Keep the sign-in in a plain file that only you can read, not in the keyring.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
+def command(
+    account: str | None,
+    plan: str,
+    *,
+    api_key_stdin: bool,
+    no_browser: bool,
+    no_qr: bool,
+    insecure_storage: bool,
+    as_json: bool,
+) -> None:
+    """Sign in, or keep an API key.
+
+    ACCOUNT is the label to keep it under, "default" if not given; that account becomes the active one. With a --plan
+    other than oauth the plan's API key is asked for in the terminal, or read with --api-key-stdin.
+    """
+    key = _api_key(plan, from_stdin=api_key_stdin)
+    screen = None if as_json else default_screen(open_browser=False if no_browser else None, qr=not no_qr)
+    events = _Events(screen)
+    try:
+        session = Session(_settings(insecure_storage=insecure_storage))
+        if key is None:
+            sign_in(session, account, show=events)
+        else:
+            add_key(session, account, plan=plan, api_key=key, show=events)
+    except QwenError as exc:
+        events.failed(str(exc))
+        raise
+    except KeyboardInterrupt:
+        events.failed("Cancelled.")
+        raise
+    if session.settings.api_key is not None:
+        click.echo("QWEN_PORTAL_API_KEY is set, and its key is used before this account.", err=True)
+
+
+class _Events:
+    """Shows the events on a screen, or without one prints them for a program: then every failure is an event too."""
+
+    def __init__(self, screen: Show | None) -> None:
+        self._screen = screen
+        self._has_failed = False
+
+    def __call__(self, event: LoginEvent) -> None:
+        self._has_failed = event.kind == "error"
+        if self._screen is not None:
+            self._screen(event)
+        else:
+            click.echo(json.dumps({name: value for name, value in asdict(event).items() if value}))
+
+    def failed(self, message: str) -> None:
+        """Report a failure that was no event."""
+        if not self._has_failed:
+            self(LoginEvent("error", message=message))
+
+
+def _api_key(plan: str, *, from_stdin: bool) -> Secret | None:
+    """Read the key of a plan that takes one; it never comes from the command line, where other users see it.
+
+    Raises:
+        click.UsageError: There is a key for the device sign-in, or no terminal to ask for one.
+    """
+    if plan == OAUTH and not from_stdin:
+        return None
+    if plan == OAUTH:
+        raise click.UsageError(f"--api-key-stdin needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
+    if sys.stdin.isatty():
+        return Secret(click.prompt(f"API key of the plan {plan}", hide_input=True, err=True).strip())
+    if from_stdin:
+        return Secret(sys.stdin.readline().strip())
+    raise click.UsageError("There is no terminal to ask for the API key: use --api-key-stdin.")
+
+
+def _settings(*, insecure_storage: bool) -> Settings:
+    settings = load_settings()
+    # a file that QWEN_PORTAL_STORE names is a plain file as well, and where later commands look
+    is_file = settings.store.partition(":")[0] == "file"
+    return load_settings(store="file") if insecure_storage and not is_file else settings

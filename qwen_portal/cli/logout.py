@@ -1,0 +1,64 @@
+"""``qwen-portal logout``."""
+
+import click
+
+from qwen_portal.account import ENV_LABEL, Account
+from qwen_portal.errors import QwenError
+from qwen_portal.session import Session
+
+
+@click.command()
+@click.argument("account", required=False)
+@click.option("--all", "every", is_flag=True, help="Remove every account.")
+def command(account: str | None, *, every: bool) -> None:
+    """Remove a sign-in or key from this machine.
+
+    Without ACCOUNT, the account in use. The service is not told: it has no known way to revoke a token, which lives
+    there until it expires.
+    """
+    if every and account is not None:
+        raise click.UsageError("Name an account or say --all, not both.")
+    session = Session()
+    if every:
+        _remove_all(session)
+    else:
+        remove(session, account)
+    if session.settings.api_key is not None:
+        click.echo("QWEN_PORTAL_API_KEY is still set, and its key is used as before.", err=True)
+
+
+def remove(session: Session, label: str | None) -> None:
+    """Remove one account and say what that means.
+
+    Raises:
+        QwenTokenNotAvailableError: There is no such account.
+        QwenStoreError: The store failed; the account is still there.
+    """
+    if label == ENV_LABEL and session.settings.api_key is not None:
+        raise QwenError("The key in QWEN_PORTAL_API_KEY is not kept here.", hint="Unset the variable.")
+    account = session.accounts.choose(label if label is not None else session.settings.account)
+    _tell(session.accounts.remove(account.label))
+
+
+def _remove_all(session: Session) -> None:
+    """Remove what can be removed; the first failure is raised when all were tried."""
+    failures: list[QwenError] = []
+    accounts = session.accounts.list()
+    for account in accounts:
+        try:
+            _tell(session.accounts.remove(account.label))
+        except QwenError as exc:
+            failures.append(exc)
+    if not accounts:
+        click.echo("Nobody is signed in; there was nothing to remove.", err=True)
+    if failures:
+        raise failures[0]
+
+
+def _tell(account: Account) -> None:
+    if account.kind == "oauth":
+        click.echo(f"Removed the sign-in of account {account.label!r} from its store ({account.store}).", err=True)
+        click.echo("The service has no known way to revoke it: its tokens stay good there until they expire.", err=True)
+    else:
+        click.echo(f"Removed the API key of account {account.label!r} from its store ({account.store}).", err=True)
+        click.echo("The key itself stays good: revoke it where it was made.", err=True)

@@ -1,0 +1,35 @@
+"""The commands, and what ``qwen-portal --help`` says of them."""
+
+import click
+
+from qwen_portal._version import __version__
+from qwen_portal.cli.group import LazyGroup
+
+# What --help says of each command, so that it need not import any; the command's own help begins with the same line.
+_COMMANDS = {
+    "login": "Sign in, or keep an API key.",
+    "logout": "Remove a sign-in or key from this machine.",
+    "accounts": "List the accounts, choose one, remove one.",
+    "status": "Show who is signed in and how long the tokens last.",
+    "token": "Print a valid access token, nothing else.",
+    "models": "List the models, as they are on your plan.",
+    "chat": "Ask a model; the answer goes to stdout.",
+    "emulator": "Run the service's emulator on this machine; no account needed.",
+    "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine.",
+}
+_EPILOG = (
+    "Exit codes: 0 ok, 1 error, 2 usage or cancelled, 3 keyring unavailable or locked, 4 sign-in needed, "
+    "5 quota or rate limit, 6 network."
+)
+
+
+@click.group(
+    cls=LazyGroup,
+    package="qwen_portal.cli",
+    lazy=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", prog_name="qwen-portal")
+def cli() -> None:
+    """Sign in to Qwen once, then use its models from the command line, LangChain and LiteLLM."""

@@ -1,0 +1,85 @@
+"""``qwen-portal status``: offline and quick, from the account index alone; no secret is read."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qwen_portal.cli.table import account_in_use, table
+from qwen_portal.errors import QwenTokenNotAvailableError
+from qwen_portal.session import Session
+
+if TYPE_CHECKING:
+    from qwen_portal.account import Account
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; times are seconds since the epoch.")
+@click.option("--check", is_flag=True, help="Also send one small request with the account in use.")
+def command(*, as_json: bool, check: bool) -> None:
+    """Show who is signed in and how long the tokens last.
+
+    Nothing is sent without --check. The exit code is 4 if nobody is signed in, or every account needs a new sign-in.
+    """
+    session = Session()
+    accounts, in_use = session.list(), account_in_use(session)
+    if as_json:
+        click.echo(json.dumps({"accounts": [_record(account, in_use) for account in accounts]}))
+    elif accounts:
+        rows = [("*" if a.label == in_use else "", a.label, a.plan.name, _kept(a), _state(a)) for a in accounts]
+        click.echo(table(("", "ACCOUNT", "PLAN", "STORE", "STATE"), rows))
+    if accounts and all(account.needs_login for account in accounts):
+        raise QwenTokenNotAvailableError("Every account needs a new sign-in.")
+    # whatever the list shows, a call needs this one
+    session.choose()
+    if check:
+        _check()
+
+
+def _record(account: "Account", in_use: str | None) -> dict[str, Any]:
+    return {
+        "label": account.label,
+        "kind": account.kind,
+        "plan": account.plan.name,
+        "active": account.label == in_use,
+        "store": account.store,
+        "expires_at": None if account.expires_at is None else int(account.expires_at),
+        "exhausted_until": int(account.exhausted_until or 0) if _is_exhausted(account) else None,
+        "needs_login": account.needs_login,
+    }
+
+
+def _is_exhausted(account: "Account") -> bool:
+    return account.exhausted_until is not None and account.exhausted_until > time.time()
+
+
+def _kept(account: "Account") -> str:
+    return f"{account.store} (not encrypted)" if account.store.startswith("file") else account.store
+
+
+def _state(account: "Account") -> str:
+    if account.needs_login:
+        return f"sign in again: qwen-portal login {account.label}"
+    if account.ended_at is not None:
+        return "refused by the service: its free tier ended on 2026-04-16; see qwen-portal login --help for plans"
+    if _is_exhausted(account):
+        return f"quota used up for another {_span((account.exhausted_until or 0.0) - time.time())}"
+    if account.expires_at is None:
+        return "API key"
+    left = account.expires_at - time.time()
+    return f"token good for {_span(left)}" if left > 0 else "token expired; the next call renews it"
+
+
+def _span(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - two hours
+
+
+def _check() -> None:
+    from qwen_portal.client import PortalClient
+
+    started = time.monotonic()
+    answer = PortalClient().chat([{"role": "user", "content": "Answer with: ok"}], max_tokens=16)
+    seconds = time.monotonic() - started
+    click.echo(f"Check: {answer.get('model') or 'the model'} answered within {seconds:.1f} s.", err=True)
