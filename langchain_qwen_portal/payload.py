@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Private, but the one place that knows every form a schema can have; the parent class uses it for bind_tools.
-from langchain_openai.chat_models.base import _convert_to_openai_response_format
+from langchain_core.utils.function_calling import convert_to_json_schema
 
 Payload = dict[str, Any]
 
+_FORMATS = ("text", "json_object", "json_schema")
 _THINKING = ("enable_thinking", "thinking_budget", "reasoning_effort")
 
 
@@ -44,6 +44,10 @@ def _calm(fields: Mapping[str, Any]) -> Payload:
 def plain_response_format(payload: Payload) -> Payload:
     """Turn a ``response_format`` given as a class or a bare schema into what goes over the wire."""
     wanted = payload.get("response_format")
-    if wanted is None or (isinstance(wanted, dict) and "type" in wanted and "properties" not in wanted):
+    if wanted is None or (isinstance(wanted, dict) and wanted.get("type") in _FORMATS):
         return payload
-    return {**payload, "response_format": _convert_to_openai_response_format(wanted)}
+    schema = convert_to_json_schema(wanted)
+    return {
+        **payload,
+        "response_format": {"type": "json_schema", "json_schema": {"name": schema["title"], "schema": schema}},
+    }

@@ -1,0 +1,208 @@
+"""The model as an object: cheap to make, plain data, its options settled when it is made."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.runnables import ConfigurableField
+
+import langchain_qwen_portal
+from langchain_qwen_portal import ChatQwenPortal
+from qwen_portal import QwenBadRequestError, __version__
+from qwen_portal.emulator import Emulator
+
+CODER = {"max_input_tokens": 1_000_000, "max_output_tokens": 65_536, "image_inputs": False, "reasoning_output": True}
+VISION = {"max_input_tokens": 131_072, "max_output_tokens": 8_192, "image_inputs": True, "reasoning_output": False}
+
+
+def _has(profile: Any, facts: dict[str, Any]) -> bool:
+    return {name: profile[name] for name in facts} == facts
+
+
+def test_importing_the_package_loads_no_langchain() -> None:
+    """The import is free until the class is touched."""
+    code = (
+        "import sys, langchain_qwen_portal as p; p.__version__; dir(p);"
+        "assert not {'langchain_core', 'langchain_openai', 'openai', 'httpx'} & set(sys.modules);"
+        "p.ChatQwenPortal; assert 'langchain_openai' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)
+
+
+def test_the_package_names_what_it_has() -> None:
+    """dir() lists the public names, and others are an AttributeError."""
+    assert dir(langchain_qwen_portal) == ["ChatQwenPortal", "__version__"]
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = langchain_qwen_portal.no_such_name
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without langchain-openai the error says what to install; another missing module is not blamed on it."""
+    monkeypatch.delitem(sys.modules, "langchain_qwen_portal.chat_models", raising=False)
+    monkeypatch.setitem(sys.modules, "langchain_openai.chat_models.base", None)
+    with pytest.raises(ModuleNotFoundError):
+        langchain_qwen_portal.__getattr__("ChatQwenPortal")
+
+
+def test_a_profile_needs_no_sign_in() -> None:
+    """Without an account the profile is the portal's."""
+    assert _has(ChatQwenPortal().profile, CODER)
+    assert _has(ChatQwenPortal(model="qwen-portal/vision-model").profile, VISION)
+
+
+def test_a_profile_follows_the_accounts_plan() -> None:
+    """On another plan the same id is another model."""
+    model = ChatQwenPortal(model="vision-model", api_key="sk-sp-x", plan="coding-intl")  # type: ignore[arg-type]
+    assert _has(model.profile, {"max_input_tokens": 1_000_000, "image_inputs": True, "reasoning_output": True})
+
+
+def test_an_unknown_model_has_no_profile_and_a_users_own_is_kept() -> None:
+    """Nothing is made up."""
+    assert ChatQwenPortal(model="qwen3-coder-plus").profile is None
+    assert ChatQwenPortal(profile={"max_input_tokens": 5}).profile == {"max_input_tokens": 5}
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_field_configured_at_run_time_brings_its_own_profile(emulator: Emulator) -> None:
+    """Switching the model in a config switches profile and request; a user's own profile stays."""
+    switch = ConfigurableField(id="model")
+    configured: Any = ChatQwenPortal().configurable_fields(model_name=switch)
+    prepared, _ = configured._prepare({"configurable": {"model": "vision-model"}})
+    assert _has(prepared.profile, VISION)
+    configured.with_config(configurable={"model": "vision-model"}).invoke("Hi")
+    assert emulator.chats()[0].body["model"] == "vision-model"
+    own: Any = ChatQwenPortal(profile={"max_input_tokens": 5}).configurable_fields(model_name=switch)
+    assert own._prepare({"configurable": {"model": "vision-model"}})[0].profile == {"max_input_tokens": 5}
+
+
+@pytest.mark.usefixtures("signed_in")
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        lambda model: pickle.loads(pickle.dumps(model)),  # noqa: S301 - our own bytes
+        copy.copy,
+        copy.deepcopy,
+        lambda model: model.model_copy(deep=True),
+    ],
+    ids=["pickle", "copy", "deepcopy", "model_copy"],
+)
+def test_a_used_model_can_be_copied(duplicate: Any) -> None:
+    """A copy equals the model, also after it was used, and works."""
+    model = ChatQwenPortal(temperature=0.5, enable_thinking=True, stop_sequences=["END"])
+    model.invoke("Hi")
+    twin = duplicate(model)
+    assert twin.model_dump() == model.model_dump()
+    assert twin.profile == model.profile
+    assert twin.invoke("What is 2+2?").text == "2+2 = 4"
+
+
+def test_traces_know_the_versions() -> None:
+    """lc_versions lists this package beside LangChain's."""
+    versions = (ChatQwenPortal().metadata or {})["lc_versions"]
+    assert versions["qwen-portal"] == __version__
+    assert {"langchain-core", "langchain-openai"} <= set(versions)
+
+
+def test_the_model_says_what_it_is() -> None:
+    """Type, namespace and tracing name are our own, not OpenAI's."""
+    model = ChatQwenPortal()
+    assert model._llm_type == "qwen-portal"
+    assert model.get_lc_namespace() == ["langchain_qwen_portal", "chat_models"]
+    assert model.lc_secrets == {}
+    assert model._get_ls_params()["ls_provider"] == "qwen-portal"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("use_responses_api", True),
+        ("use_previous_response_id", True),
+        ("reasoning", {"effort": "low"}),
+        ("verbosity", "low"),
+        ("context_management", [{"type": "compaction"}]),
+        ("include", ["reasoning.encrypted_content"]),
+        ("truncation", "auto"),
+        ("output_version", "responses/v1"),
+        ("http_client", object()),
+        ("http_async_client", object()),
+        ("http_socket_options", [(1, 2, 3)]),
+        ("openai_proxy", "http://127.0.0.1:9"),
+        ("default_query", {"a": "b"}),
+        ("include_response_headers", True),
+        ("stream_chunk_timeout", 5),
+        ("tiktoken_model_name", "gpt-4"),
+        ("organization", "org"),
+        ("openai_organization", "org"),
+        ("service_tier", "flex"),
+        ("prompt_cache_options", {"a": 1}),
+        ("on_quota", "switch"),
+    ],
+)
+def test_an_option_without_meaning_is_refused(option: str, value: Any) -> None:
+    """What could only be ignored is named at construction."""
+    with pytest.raises(ValueError, match=option):
+        ChatQwenPortal(**{option: value})
+
+
+@pytest.mark.parametrize("option", ["max_tokens", "thinking_budget", "output_cap", "timeout", "n"])
+def test_an_impossible_number_is_refused(option: str) -> None:
+    """Zero tokens, seconds or answers make no sense."""
+    options: dict[str, Any] = {option: 0}
+    with pytest.raises(ValueError, match=option):
+        ChatQwenPortal(**options)
+
+
+def test_the_limit_has_two_spellings() -> None:
+    """max_completion_tokens is max_tokens; of two different ones the smaller counts."""
+    assert ChatQwenPortal(max_completion_tokens=7).max_tokens == 7  # type: ignore[call-arg]
+    assert ChatQwenPortal(max_tokens=9, max_completion_tokens=7).max_tokens == 7  # type: ignore[call-arg]
+
+
+def test_a_built_in_tool_of_openais_does_not_change_the_protocol(signed_in: Emulator) -> None:
+    """A tool of the Responses API stays a chat completion, which the service then judges."""
+    with pytest.raises(QwenBadRequestError, match="tools must be of type function"):
+        ChatQwenPortal().bind_tools([{"type": "web_search"}]).invoke("Hi")
+    assert signed_in.chats()[0].path == "/v1/chat/completions"
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_two_accounts_are_two_models(emulator: Emulator) -> None:
+    """account= pins a model to its account."""
+    from qwen_portal.session import Session
+    from qwen_portal.sign_in import sign_in
+
+    sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
+    for account in ("default", "second"):
+        ChatQwenPortal(account=account).invoke("Hi")
+    assert [entry.account for entry in emulator.chats()] == [1, 2]
+
+
+def test_tokens_are_estimated_without_a_network() -> None:
+    """Counts grow with the text; Chinese costs more per character; images and tools count."""
+    model = ChatQwenPortal()
+    assert model.get_num_tokens("") == 0
+    assert 8 <= model.get_num_tokens("The quick brown fox jumps over the lazy dog.") <= 16
+    assert model.get_num_tokens("敏捷的棕色狐狸跳过懒狗") >= 7
+    plain = model.get_num_tokens_from_messages([SystemMessage("Be brief."), HumanMessage("Hello")])
+    picture = HumanMessage([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])
+    assert 5 <= plain <= 20
+    assert model.get_num_tokens_from_messages([picture]) > 1_000
+    assert model.get_num_tokens_from_messages([HumanMessage("Hello")], tools=[_lookup]) > plain
+
+
+def _lookup(word: str) -> str:
+    """Look a word up in the dictionary of the old language."""
+    return word
+
+
+def test_token_ids_need_a_vocabulary() -> None:
+    """No ids are made up; a tokenizer of the user's gives exact ones."""
+    with pytest.raises(NotImplementedError, match="custom_get_token_ids"):
+        ChatQwenPortal().get_token_ids("Hello")
+    exact = ChatQwenPortal(custom_get_token_ids=lambda text: [ord(char) for char in text])
+    assert exact.get_token_ids("ab") == [97, 98]
+    assert exact.get_num_tokens("ab") == 2

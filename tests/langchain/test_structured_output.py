@@ -1,0 +1,89 @@
+"""Structured output: three methods, three kinds of schema."""
+
+from typing import Any, Literal, TypedDict
+
+import pytest
+from pydantic import BaseModel, Field
+
+from langchain_qwen_portal import ChatQwenPortal
+from qwen_portal.emulator import Emulator
+from tests.langchain.ways import ALL, STREAMED, WHOLE, Way
+
+pytestmark = pytest.mark.usefixtures("signed_in")
+
+Method = Literal["function_calling", "json_mode", "json_schema"]
+METHODS: list[Method] = ["function_calling", "json_mode", "json_schema"]
+PROMPT = 'Tell me a joke. Answer in JSON with the keys "setup" and "punchline".'
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str = Field(description="The first half.")
+    punchline: str = Field(description="The second half.")
+
+
+class JokeDict(TypedDict):
+    """A joke."""
+
+    setup: str
+    punchline: str
+
+
+@pytest.mark.parametrize("ask", WHOLE)
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_gives_the_schemas_class(ask: Way, method: Method) -> None:
+    """A Pydantic class comes back as its instance."""
+    answer: Any = ask(ChatQwenPortal().with_structured_output(Joke, method=method), PROMPT)
+    assert isinstance(answer, Joke)
+    assert answer.setup
+    assert answer.punchline
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("schema", [JokeDict, Joke.model_json_schema()], ids=["typeddict", "json schema"])
+def test_schemas_without_a_class_give_dicts(method: Method, schema: Any) -> None:
+    """A TypedDict and a JSON schema come back as dicts."""
+    answer = ChatQwenPortal().with_structured_output(schema, method=method).invoke(PROMPT)
+    assert set(answer) == {"setup", "punchline"}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_raw_message_can_be_had_too(method: Method) -> None:
+    """include_raw gives the message, what was parsed, and no error."""
+    answer = ChatQwenPortal().with_structured_output(Joke, method=method, include_raw=True).invoke(PROMPT)
+    assert isinstance(answer["parsed"], Joke)
+    assert answer["parsing_error"] is None
+    assert answer["raw"].response_metadata["model_provider"] == "qwen-portal"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_each_method_sends(method: Method, emulator: Emulator) -> None:
+    """json_mode asks for a JSON object; the others force a tool, for Qwen guarantees no schema."""
+    ChatQwenPortal(enable_thinking=True).with_structured_output(Joke, method=method).invoke(PROMPT)
+    body = emulator.chats()[0].body
+    if method == "json_mode":
+        assert body["response_format"] == {"type": "json_object"}
+        assert "tools" not in body
+    else:
+        assert body["tool_choice"] == {"type": "function", "function": {"name": "Joke"}}
+        assert "response_format" not in body
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_response_format_bound_as_a_class_works(ask: Way, emulator: Emulator) -> None:
+    """bind(response_format=Class) goes over the wire as a JSON schema, and the answer fits it."""
+    message = ask(ChatQwenPortal().bind(response_format=Joke), PROMPT)
+    assert Joke.model_validate_json(message.text).punchline
+    assert emulator.chats()[0].body["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize("ask", STREAMED)
+def test_a_schema_streams(ask: Way) -> None:
+    """Partial dicts arrive while the answer is written; the last one is whole."""
+    parts: Any = ask(ChatQwenPortal().with_structured_output(JokeDict) | _last, PROMPT)
+    assert set(parts) == {"setup", "punchline"}
+
+
+def _last(answer: Any) -> Any:
+    return [answer] if isinstance(answer, list) else answer
