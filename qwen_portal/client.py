@@ -12,7 +12,8 @@ from qwen_portal.plans import OAUTH, Plan, find_plan
 from qwen_portal.session import Session
 from qwen_portal.settings import load_settings
 from qwen_portal.shape import ChatRequest, Shaper, output_limit
-from qwen_portal.transport import AsyncChunkStream, ChunkStream, asend, send
+from qwen_portal.streams import AsyncChunkStream, ChunkStream
+from qwen_portal.transport import asend, send
 
 Messages = Sequence[Mapping[str, Any]]
 Params = Mapping[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import qwen_portal
-from qwen_portal import retry, transport
+from qwen_portal import exchange, retry
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenAPIError,
@@ -206,7 +206,7 @@ def test_a_stream_that_breaks_keeps_what_came(
 @pytest.mark.parametrize("ask", STREAMED)
 def test_a_silent_stream_ends_in_a_timeout(ask: Way, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """No chunk within the limit: a typed error with the text so far."""
-    monkeypatch.setattr(transport, "CHUNK_TIMEOUT", 0.2)
+    monkeypatch.setattr(exchange, "CHUNK_TIMEOUT", 0.2)
     signed_in.scenario("silence")
     with pytest.raises(QwenTimeoutError, match="no chunk") as caught:
         ask()

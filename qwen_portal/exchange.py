@@ -1,0 +1,125 @@
+"""One request and what came back of it: its limits, its tries, and the judgement of the answer.
+
+The sync and the async transport share all of this; they differ in how they wait alone.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenStreamError, QwenTimeoutError
+from qwen_portal.refusals import is_web_page, refusal
+from qwen_portal.retry import Retries
+from qwen_portal.secrets import Secret, printable
+from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
+from qwen_portal.shape import ChatRequest
+
+_OK = 200
+
+
+class Exchange:
+    """What the two transports share: one request, its limits, and the judgement of what came back."""
+
+    def __init__(self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int) -> None:
+        self.request = request
+        self.auth = auth
+        self.timeout = timeout
+        self.retries = Retries(max_retries, timeout)
+        self.host = httpx.URL(request.url).netloc.decode("ascii")
+        self.content = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode()
+        self.connected = False
+        self.answered = False
+
+    def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
+        """Make the request of one try; a whole answer waits as long as it may, a stream for the next chunk."""
+        self.connected = self.answered = False
+        left = self.retries.remaining()
+        read = min(CHUNK_TIMEOUT, left) if self.request.body["stream"] else left
+        return pool.build_request(
+            "POST",
+            self.request.url,
+            content=self.content,
+            headers=dict(self.request.headers),
+            timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
+            extensions={"trace": trace},
+        )
+
+    def note(self, event: str, _info: Mapping[str, Any]) -> None:
+        """Learn from httpcore whether the connection is new, and whether a byte came back."""
+        if event == "connection.connect_tcp.started":
+            self.connected = True
+        elif event.endswith("receive_response_headers.complete"):
+            self.answered = True
+
+    async def anote(self, event: str, info: Mapping[str, Any]) -> None:
+        """Do what :meth:`note` does, for the async pool."""
+        self.note(event, info)
+
+    def judge(self, response: httpx.Response) -> dict[str, Any]:
+        """Return the completion of a whole answer.
+
+        Raises:
+            QwenAPIError: It is none.
+        """
+        completion = _completion(response)
+        if completion is None:
+            raise self.refused(response)
+        return completion
+
+    def is_stream(self, response: httpx.Response) -> bool:
+        """Tell whether an answer is the event stream that was asked for."""
+        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "")
+
+    def refused(self, response: httpx.Response) -> QwenAPIError:
+        """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
+        return refusal(
+            response.status_code,
+            response.headers,
+            response.content,
+            host=self.host,
+            secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
+        )
+
+    def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
+        """Turn the HTTP library's error into ours."""
+        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            error = QwenConnectionError(f"{self.host} could not be reached ({_reason(exc)}).")
+            error.sent = False
+            return error
+        if isinstance(exc, httpx.TimeoutException):
+            limit = min(CHUNK_TIMEOUT, self.timeout) if streaming else self.timeout
+            what = "no chunk" if streaming else "no answer"
+            return QwenTimeoutError(f"{self.host} sent {what} for {limit:g} s.")
+        if streaming:
+            return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({_reason(exc)}).")
+        return QwenConnectionError(f"The connection to {self.host} broke ({_reason(exc)}).")
+
+    def wait_after(self, error: QwenAPIError, cause: httpx.HTTPError | None = None) -> float:
+        """Return how long to wait before the next try.
+
+        Raises:
+            QwenAPIError: The error itself, if there is no next try.
+        """
+        died = isinstance(cause, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+        stale = died and not self.connected and not self.answered
+        wait = self.retries.wait_after(error, stale_connection=stale)
+        if wait is None:
+            raise error
+        return wait
+
+
+def _completion(response: httpx.Response) -> dict[str, Any] | None:
+    """Read a whole answer; ``None`` if it is none."""
+    if response.status_code != _OK or is_web_page(response.headers, response.content):
+        return None
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) and body.get("choices") else None
+
+
+def _reason(exc: Exception) -> str:
+    return printable(str(exc), limit=120) or type(exc).__name__

@@ -1,0 +1,271 @@
+"""Streamed answers: one sync and one async iterator of chunks, alike line for line.
+
+A stream is opened like any request, with its retries; once content has arrived there is no second try, and an
+error carries what was received before it.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, Self
+
+import httpx
+
+from qwen_portal.chunks import ChunkReader
+from qwen_portal.errors import QwenAPIError, QwenTimeoutError
+from qwen_portal.exchange import Exchange
+from qwen_portal.pools import async_pool, sync_pool
+from qwen_portal.shape import ChatRequest
+
+
+class _Stream:
+    """What the two streams share: chunks that arrived but were not handed on yet, and how the stream ended."""
+
+    _exchange: Exchange
+    _reader: ChunkReader
+
+    def __init__(self) -> None:
+        self._response: httpx.Response | None = None
+        self._waiting: deque[dict[str, Any]] = deque()
+        self._ended = False
+        self._failure: QwenAPIError | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, once the stream is open."""
+        return {} if self._response is None else self._response.headers
+
+    def _begin(self, response: httpx.Response) -> None:
+        self._response, self._ended, self._failure = response, False, None
+        self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"))
+        self._waiting.clear()
+
+    def _accept(self, data: bytes | None) -> None:
+        """Take what arrived; ``None`` is the end. Trouble waits until the chunks before it are handed on."""
+        try:
+            if data is not None:
+                self._waiting.extend(self._reader.feed(data))
+            if data is None or self._reader.done:
+                self._ended = True
+                self._waiting.extend(self._reader.end())
+        except QwenAPIError as exc:
+            self._failure = exc
+        if self._failure is None and not self._ended and self._exchange.retries.remaining() <= 0:
+            seconds = self._exchange.timeout
+            self._failure = self._reader.error(QwenTimeoutError(f"The answer was not complete after {seconds:g} s."))
+
+    def _broke(self, exc: httpx.HTTPError) -> None:
+        self._failure = self._reader.error(self._exchange.failure(exc, streaming=True))
+
+    def _opened(self) -> bool:
+        """Tell whether content has arrived, or the stream has come to its end, well or not."""
+        if self._failure is not None and not self._reader.has_content:
+            raise self._failure
+        return self._reader.has_content or self._ended or self._failure is not None
+
+
+class ChunkStream(_Stream):
+    """A streamed answer: an iterator of chat.completion.chunk dicts that can be closed early.
+
+    The request is sent by :meth:`open` or the first ``next()``. Closing it closes the connection.
+
+    Args:
+        prepare: Returns the request, with ``stream`` true, and the auth for it; called when the stream is opened.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most, before the first content.
+
+    Example:
+        >>> with client.stream([{"role": "user", "content": "Hi"}]) as chunks:
+        ...     for chunk in chunks:
+        ...         print(chunk["choices"])
+    """
+
+    _bytes: Iterator[bytes]
+
+    def __init__(
+        self, prepare: Callable[[], tuple[ChatRequest, httpx.Auth]], *, timeout: float, max_retries: int
+    ) -> None:
+        super().__init__()
+        self._prepare = prepare
+        self._limits = timeout, max_retries
+
+    def open(self) -> Self:
+        """Send the request and wait for the first content, so that errors come here.
+
+        Raises:
+            QwenAPIError: Typed by what happened.
+        """
+        if self._response is not None:
+            return self
+        self._exchange = Exchange(*self._prepare(), *self._limits)
+        while True:
+            cause: httpx.HTTPError | None = None
+            try:
+                self._connect()
+            except httpx.HTTPError as exc:
+                error, cause = self._exchange.failure(exc), exc
+            except QwenAPIError as exc:
+                error = exc
+            except BaseException:
+                self.close()
+                raise
+            else:
+                return self
+            self.close()
+            time.sleep(self._exchange.wait_after(error, cause))
+
+    def close(self) -> None:
+        """Close the connection; what was not read is lost."""
+        if self._response is not None:
+            self._response.close()
+
+    def _connect(self) -> None:
+        pool = sync_pool()
+        request = self._exchange.build(pool, self._exchange.note)
+        self._begin(response := pool.send(request, auth=self._exchange.auth, stream=True))
+        if not self._exchange.is_stream(response):
+            response.read()
+            raise self._exchange.refused(response)
+        self._bytes = response.iter_bytes()
+        while not self._opened():
+            self._fill()
+
+    def _fill(self) -> None:
+        try:
+            self._accept(next(self._bytes, None))
+        except httpx.HTTPError as exc:
+            self._broke(exc)
+
+    def __del__(self) -> None:
+        # a stream that was dropped half read would keep its connection for ever
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        if self._response is None:
+            self.open()
+        while not self._waiting:
+            if self._failure is not None:
+                self.close()
+                raise self._failure
+            if self._ended:
+                self._drain()
+                raise StopIteration
+            self._fill()
+        return self._waiting.popleft()
+
+    def _drain(self) -> None:
+        # only a body read to its end gives the connection back to the pool
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
+            for _ in self._bytes:
+                pass
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class AsyncChunkStream(_Stream):
+    """The same for ``async for``.
+
+    Args:
+        prepare: Returns, when awaited, the request and the auth for it.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most, before the first content.
+    """
+
+    _bytes: AsyncIterator[bytes]
+
+    def __init__(
+        self,
+        prepare: Callable[[], Awaitable[tuple[ChatRequest, httpx.Auth]]],
+        *,
+        timeout: float,
+        max_retries: int,
+    ) -> None:
+        super().__init__()
+        self._prepare = prepare
+        self._limits = timeout, max_retries
+
+    async def open(self) -> Self:
+        """Send the request and wait for the first content, so that errors come here.
+
+        Raises:
+            QwenAPIError: Typed by what happened.
+        """
+        if self._response is not None:
+            return self
+        self._exchange = Exchange(*await self._prepare(), *self._limits)
+        while True:
+            cause: httpx.HTTPError | None = None
+            try:
+                await self._connect()
+            except httpx.HTTPError as exc:
+                error, cause = self._exchange.failure(exc), exc
+            except QwenAPIError as exc:
+                error = exc
+            except BaseException:
+                await self.aclose()
+                raise
+            else:
+                return self
+            await self.aclose()
+            await asyncio.sleep(self._exchange.wait_after(error, cause))
+
+    async def aclose(self) -> None:
+        """Close the connection; what was not read is lost."""
+        if self._response is not None:
+            await self._response.aclose()
+
+    async def _connect(self) -> None:
+        pool = async_pool()
+        request = self._exchange.build(pool, self._exchange.anote)
+        self._begin(response := await pool.send(request, auth=self._exchange.auth, stream=True))
+        if not self._exchange.is_stream(response):
+            await response.aread()
+            raise self._exchange.refused(response)
+        self._bytes = response.aiter_bytes()
+        while not self._opened():
+            await self._fill()
+
+    async def _fill(self) -> None:
+        try:
+            self._accept(await anext(self._bytes, None))
+        except httpx.HTTPError as exc:
+            self._broke(exc)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> dict[str, Any]:
+        if self._response is None:
+            await self.open()
+        while not self._waiting:
+            if self._failure is not None:
+                await self.aclose()
+                raise self._failure
+            if self._ended:
+                await self._drain()
+                raise StopAsyncIteration
+            await self._fill()
+        return self._waiting.popleft()
+
+    async def _drain(self) -> None:
+        # only a body read to its end gives the connection back to the pool
+        with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
+            async for _ in self._bytes:
+                pass
+        await self.aclose()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
