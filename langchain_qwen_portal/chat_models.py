@@ -1,26 +1,23 @@
 """ChatQwenPortal: langchain-openai's conversions on this package's own transport."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_openai.chat_models.base import BaseChatOpenAI
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
-from langchain_qwen_portal.errors import translated
+from langchain_qwen_portal.calls import PortalCalls
 from langchain_qwen_portal.options import settle_options
 from langchain_qwen_portal.payload import plain_response_format, prefer_call_limit, think_unless_forced
 from langchain_qwen_portal.profiles import DerivedProfile, model_profile
-from langchain_qwen_portal.results import PROVIDER, complete_chunk, complete_result
+from langchain_qwen_portal.results import PROVIDER
 from langchain_qwen_portal.token_estimate import estimate_message_tokens, estimate_tokens
-from qwen_portal import AsyncPortalClient, PortalClient, QwenError, __version__
+from qwen_portal import QwenError, __version__
 from qwen_portal.models import CODER
 
 
@@ -30,21 +27,132 @@ def _output_version() -> str | None:
     return version if version in {"v0", "v1"} else None
 
 
-class ChatQwenPortal(BaseChatOpenAI):
-    """Qwen's models in LangChain."""
+class ChatQwenPortal(PortalCalls):
+    """Qwen's models in LangChain: a sign-in made once, or the API key of a Qwen plan.
+
+    Setup:
+        .. code-block:: bash
+
+            pip install "qwen-portal[langchain]"
+            qwen-portal login                      # or: qwen-portal login --plan coding-intl --api-key-stdin
+
+    Instantiate:
+        Constructing reads no secret and makes no request. Options of OpenAI's that Qwen has no use for are refused.
+
+        .. code-block:: python
+
+            from langchain_qwen_portal import ChatQwenPortal
+
+            model = ChatQwenPortal(model="coder-model", max_tokens=2_000, temperature=0)
+
+    Invoke:
+        .. code-block:: python
+
+            answer = model.invoke([("system", "Answer briefly."), ("user", "What is 2+2?")])
+            print(answer.text)
+
+    Stream:
+        .. code-block:: python
+
+            for chunk in model.stream("Count to 5"):
+                print(chunk.text, end="")
+
+    Async:
+        Any number of event loops and threads may share a model.
+
+        .. code-block:: python
+
+            import asyncio
+
+            import qwen_portal
+
+
+            async def ask() -> None:
+                print((await model.ainvoke("What is 2+2?")).text)
+                async for chunk in model.astream("Count to 5"):
+                    print(chunk.text, end="")
+                await qwen_portal.aclose()  # closes this loop's connections; optional
+
+
+            asyncio.run(ask())
+
+    Tool calling:
+        A request that forces a tool goes without thinking, because the service refuses the two together.
+
+        .. code-block:: python
+
+            from langchain_core.tools import tool
+
+
+            @tool
+            def add(a: int, b: int) -> int:
+                '''Add two numbers.'''
+                return a + b
+
+
+            called = model.bind_tools([add], tool_choice="any").invoke("What is 17 + 25?")
+            print(called.tool_calls)
+
+    Structured output:
+        Methods ``function_calling`` (the default), ``json_mode`` (the prompt must say "json" and describe the keys),
+        and ``json_schema``, which is ``function_calling`` here: Qwen guarantees no schema.
+
+        .. code-block:: python
+
+            from pydantic import BaseModel
+
+
+            class Joke(BaseModel):
+                '''A joke.'''
+
+                setup: str
+                punchline: str
+
+
+            print(model.with_structured_output(Joke).invoke("Tell me a joke about cats."))
+
+    Image input:
+        For ``vision-model``, by address or as data. A text model refuses images before the request.
+
+        .. code-block:: python
+
+            question = [{"type": "text", "text": "What is this?"}, {"type": "image", "url": "https://example.com/cat.png"}]
+            print(ChatQwenPortal(model="vision-model").invoke([("user", question)]).text)
+
+    Reasoning:
+        .. code-block:: python
+
+            thinking = ChatQwenPortal(enable_thinking=True, thinking_budget=500).invoke("What is 17 * 3?")
+            print([block["type"] for block in thinking.content_blocks])  # ['reasoning', 'text']
+
+    Token usage:
+        Also at the end of streams; ``get_num_tokens`` estimates offline.
+
+        .. code-block:: python
+
+            print(answer.usage_metadata, model.get_num_tokens("What is 2+2?"))
+
+    Response metadata:
+        .. code-block:: python
+
+            print(answer.response_metadata["model_name"], answer.response_metadata["finish_reason"])
+
+    Errors:
+        Each is the core's error and LangChain's at once: QwenQuotaExceededError is also a ModelRateLimitError, and so
+        on through both trees. ``.hint`` says what helps.
+
+        .. code-block:: python
+
+            from langchain_core.exceptions import ModelError
+
+            try:
+                model.invoke("Hello")
+            except ModelError as error:
+                print(error)
+    """
 
     model_name: str = Field(default=CODER, alias="model")
     """``coder-model``, ``vision-model`` or another id, with or without ``qwen-portal/``."""
-
-    account: str | None = None
-    """Account label; it pins the model to that account. Without it the active account is used."""
-
-    # Written down nowhere: neither dumps() nor a trace has it.
-    openai_api_key: SecretStr | None = Field(default=None, alias="api_key", exclude=True, repr=False)
-    """A key of a Qwen plan, used as it is and never stored; QWEN_PORTAL_API_KEY if not given."""
-
-    plan: str | None = None
-    """The plan of ``api_key``, such as ``coding-intl``; QWEN_PORTAL_PLAN if not given."""
 
     max_tokens: int | None = Field(default=None, ge=1)
     """Output tokens at most. It is lowered to what the model gives; unset, the portal gets that cap."""
@@ -60,24 +168,6 @@ class ChatQwenPortal(BaseChatOpenAI):
 
     allow_images: bool = False
     """Whether to send images to a model that is known to take text only."""
-
-    store: str | None = None  # type: ignore[assignment]  # OpenAI's field of that name does not exist at Qwen
-    """Where sign-ins are kept; QWEN_PORTAL_STORE if not given."""
-
-    openai_api_base: str | None = Field(default=None, alias="base_url")
-    """Chat base URL; overrides the account's own."""
-
-    request_timeout: float | None = Field(default=None, alias="timeout", gt=0)
-    """Seconds for one whole answer, retries included; QWEN_PORTAL_TIMEOUT if not given."""
-
-    max_retries: int | None = Field(default=None, ge=0)
-    """Repeats of a request that failed in passing; 2 if not given."""
-
-    n: int | None = Field(default=None, ge=1)
-    """How many answers to ask for; streams give one."""
-
-    stream_usage: bool | None = True
-    """Whether a stream ends with the usage."""
 
     output_version: str | None = Field(default_factory=_output_version)
     """``v0`` or ``v1``: whether content stays as the service sent it or becomes LangChain's content blocks."""
@@ -96,15 +186,6 @@ class ChatQwenPortal(BaseChatOpenAI):
         return values
 
     @model_validator(mode="after")
-    def validate_environment(self) -> Self:
-        """Check the settings. It replaces the parent's, which builds OpenAI's clients from OPENAI_* variables."""
-        if self.streaming and (self.n or 1) > 1:
-            raise ValueError("n must be 1 when streaming.")
-        with translated():
-            self._client()
-        return self
-
-    @model_validator(mode="after")
     def _set_qwen_portal_version(self) -> Self:
         self._add_version("qwen-portal", __version__)
         return self
@@ -120,12 +201,12 @@ class ChatQwenPortal(BaseChatOpenAI):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Say yes: no secret is in the object, so it can be written down whole."""
+        """Say yes: accounts hold the secrets, and a key given in Python is not written down."""
         return True
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """There are none: accounts hold the tokens and keys."""
+        """Name none: a loaded model finds its account, or QWEN_PORTAL_API_KEY, by itself."""
         return {}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
@@ -164,110 +245,6 @@ class ChatQwenPortal(BaseChatOpenAI):
         if self.default_headers:
             payload["extra_headers"] = {**self.default_headers, **(payload.get("extra_headers") or {})}
         return payload
-
-    def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002 - the parent's signature
-        return False
-
-    def _client_settings(self) -> dict[str, Any]:
-        key = self.openai_api_key
-        return {
-            "account": self.account,
-            "api_key": None if key is None else key.get_secret_value(),
-            "plan": self.plan,
-            "timeout": self.request_timeout,
-            "max_retries": 2 if self.max_retries is None else self.max_retries,
-            "base_url": self.openai_api_base,
-            "store": self.store,
-        }
-
-    def _client(self) -> PortalClient:
-        # A client is made for each call: it costs microseconds, and the model stays plain data that can be copied,
-        # pickled, changed and used on any thread. Connections and tokens belong to the process.
-        return PortalClient(**self._client_settings())
-
-    def _async_client(self) -> AsyncPortalClient:
-        return AsyncPortalClient(**self._client_settings())
-
-    # What comes back.
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - there is nothing to tell in between
-        **kwargs: Any,
-    ) -> ChatResult:
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with translated():
-            answer = self._client().chat(**_whole(payload))
-        return self._create_chat_result(answer)
-
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - there is nothing to tell in between
-        **kwargs: Any,
-    ) -> ChatResult:
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with translated():
-            answer = await self._async_client().chat(**_whole(payload))
-        return self._create_chat_result(answer)
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        *,
-        stream_usage: bool | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with_usage = self._should_stream_usage(stream_usage, **kwargs)
-        with translated(), self._client().stream(**_whole(payload)) as chunks:
-            for chunk in chunks:
-                generation = self._read_chunk(chunk, with_usage=with_usage)
-                if generation is None:
-                    continue
-                if run_manager:
-                    run_manager.on_llm_new_token(generation.text, chunk=generation)
-                yield generation
-
-    async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        *,
-        stream_usage: bool | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with_usage = self._should_stream_usage(stream_usage, **kwargs)
-        with translated():
-            async with self._async_client().stream(**_whole(payload)) as chunks:
-                async for chunk in chunks:
-                    generation = self._read_chunk(chunk, with_usage=with_usage)
-                    if generation is None:
-                        continue
-                    if run_manager:
-                        await run_manager.on_llm_new_token(generation.text, chunk=generation)
-                    yield generation
-
-    def _read_chunk(self, chunk: dict[str, Any], *, with_usage: bool) -> ChatGenerationChunk | None:
-        if not with_usage:
-            chunk = {**chunk, "usage": None}
-        return self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None)
-
-    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        return complete_result(super()._create_chat_result(response, generation_info), response)
-
-    def _convert_chunk_to_generation_chunk(
-        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
-    ) -> ChatGenerationChunk | None:
-        generation = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
-        return None if generation is None else complete_chunk(generation, chunk)
 
     # Structured output and token counts.
 
@@ -322,8 +299,3 @@ class ChatQwenPortal(BaseChatOpenAI):
     ) -> int:
         """Estimate what messages, images and tool definitions come to in tokens, without the network."""
         return estimate_message_tokens(messages, tools)
-
-
-def _whole(payload: dict[str, Any]) -> dict[str, Any]:
-    """Leave ``stream`` to the method that is called."""
-    return {name: value for name, value in payload.items() if name != "stream"}

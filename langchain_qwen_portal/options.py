@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import SecretStr
+
 _RESPONSES_API = "belongs to OpenAI's Responses API; Qwen offers chat completions only"
 _OPENAI_CLIENT = "is an option of OpenAI's client, which is not used here"
 _OPENAI_SERVICE = "is an option of OpenAI's own service"
@@ -45,6 +47,9 @@ def settle_options(values: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} {reason}.")
     if values.get("output_version") == "responses/v1":
         raise ValueError(f"output_version='responses/v1' {_RESPONSES_API}.")
+    for name in ("api_key", "openai_api_key"):
+        if isinstance(key := values.get(name), str):
+            values[name] = SecretStr(key)
     limits = [limit for name in _LIMIT_NAMES if (limit := values.pop(name, None)) is not None]
     if limits:
         values["max_tokens"] = min(limits)

@@ -40,7 +40,7 @@ class Listener(BaseCallbackHandler):
 
 
 def _with_key(emulator: Emulator) -> ChatQwenPortal:
-    return ChatQwenPortal(model="qwen3-coder-plus", api_key=KEY, base_url=emulator.base_url, max_retries=0)  # type: ignore[arg-type]
+    return ChatQwenPortal(model="qwen3-coder-plus", api_key=KEY, base_url=emulator.base_url, max_retries=0)
 
 
 def test_a_key_works_and_is_written_nowhere(emulator: Emulator) -> None:

@@ -40,11 +40,22 @@ def test_the_package_names_what_it_has() -> None:
         _ = langchain_qwen_portal.no_such_name
 
 
-def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without langchain-openai the error says what to install; another missing module is not blamed on it."""
-    monkeypatch.delitem(sys.modules, "langchain_qwen_portal.chat_models", raising=False)
-    monkeypatch.setitem(sys.modules, "langchain_openai.chat_models.base", None)
-    with pytest.raises(ModuleNotFoundError):
+@pytest.mark.parametrize("missing", ["langchain_core", "langchain_openai"])
+def test_a_missing_extra_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without LangChain the error says what to install."""
+    for name in [name for name in sys.modules if name.startswith(("langchain_qwen_portal.", f"{missing}."))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install .qwen-portal\[langchain\]"):
+        langchain_qwen_portal.__getattr__("ChatQwenPortal")
+
+
+def test_another_missing_module_is_not_blamed_on_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation keeps its own error."""
+    for name in [name for name in sys.modules if name.startswith("langchain_qwen_portal.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    with pytest.raises(ModuleNotFoundError, match="pydantic"):
         langchain_qwen_portal.__getattr__("ChatQwenPortal")
 
 
@@ -56,7 +67,7 @@ def test_a_profile_needs_no_sign_in() -> None:
 
 def test_a_profile_follows_the_accounts_plan() -> None:
     """On another plan the same id is another model."""
-    model = ChatQwenPortal(model="vision-model", api_key="sk-sp-x", plan="coding-intl")  # type: ignore[arg-type]
+    model = ChatQwenPortal(model="vision-model", api_key="sk-sp-x", plan="coding-intl")
     assert _has(model.profile, {"max_input_tokens": 1_000_000, "image_inputs": True, "reasoning_output": True})
 
 

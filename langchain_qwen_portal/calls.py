@@ -1,0 +1,164 @@
+"""The four ways to ask, by the core's clients: langchain-openai's conversions without its client."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from pydantic import Field, SecretStr, model_validator
+
+from langchain_qwen_portal.errors import translated
+from langchain_qwen_portal.results import complete_chunk, complete_result
+from qwen_portal import AsyncPortalClient, PortalClient
+
+
+class PortalCalls(BaseChatOpenAI):
+    """A chat model whose requests go through PortalClient and AsyncPortalClient."""
+
+    account: str | None = None
+    """Account label; it pins the model to that account. Without it the active account is used."""
+
+    # Written down nowhere: neither dumps() nor a trace has it.
+    openai_api_key: SecretStr | str | None = Field(  # type: ignore[assignment]  # a str is wrapped at once
+        default=None, alias="api_key", exclude=True, repr=False
+    )
+    """A key of a Qwen plan, used as it is and never stored; QWEN_PORTAL_API_KEY if not given."""
+
+    plan: str | None = None
+    """The plan of ``api_key``, such as ``coding-intl``; QWEN_PORTAL_PLAN if not given."""
+
+    store: str | None = None  # type: ignore[assignment]  # OpenAI's field of that name does not exist at Qwen
+    """Where sign-ins are kept; QWEN_PORTAL_STORE if not given."""
+
+    openai_api_base: str | None = Field(default=None, alias="base_url")
+    """Chat base URL; overrides the account's own."""
+
+    request_timeout: float | None = Field(default=None, alias="timeout", gt=0)
+    """Seconds for one whole answer, retries included; QWEN_PORTAL_TIMEOUT if not given."""
+
+    max_retries: int | None = Field(default=None, ge=0)
+    """Repeats of a request that failed in passing; 2 if not given."""
+
+    n: int | None = Field(default=None, ge=1)
+    """How many answers to ask for; streams give one."""
+
+    stream_usage: bool | None = True
+    """Whether a stream ends with the usage."""
+
+    @model_validator(mode="after")
+    def validate_environment(self) -> Self:
+        """Check the settings. It replaces the parent's, which builds OpenAI's clients from OPENAI_* variables."""
+        if self.streaming and (self.n or 1) > 1:
+            raise ValueError("n must be 1 when streaming.")
+        with translated():
+            self._client()
+        return self
+
+    def _use_responses_api(self, payload: dict[str, Any]) -> bool:  # noqa: ARG002 - the parent's signature
+        return False
+
+    def _client_settings(self) -> dict[str, Any]:
+        key = self.openai_api_key
+        return {
+            "account": self.account,
+            "api_key": key.get_secret_value() if isinstance(key, SecretStr) else key,
+            "plan": self.plan,
+            "timeout": self.request_timeout,
+            "max_retries": 2 if self.max_retries is None else self.max_retries,
+            "base_url": self.openai_api_base,
+            "store": self.store,
+        }
+
+    def _client(self) -> PortalClient:
+        # A client is made for each call: it costs microseconds, and the model stays plain data that can be copied,
+        # pickled, changed and used on any thread. Connections and tokens belong to the process.
+        return PortalClient(**self._client_settings())
+
+    def _async_client(self) -> AsyncPortalClient:
+        return AsyncPortalClient(**self._client_settings())
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - there is nothing to tell in between
+        **kwargs: Any,
+    ) -> ChatResult:
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        with translated():
+            answer = self._client().chat(**_whole(payload))
+        return self._create_chat_result(answer)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - there is nothing to tell in between
+        **kwargs: Any,
+    ) -> ChatResult:
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        with translated():
+            answer = await self._async_client().chat(**_whole(payload))
+        return self._create_chat_result(answer)
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        *,
+        stream_usage: bool | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        with_usage = self._should_stream_usage(stream_usage, **kwargs)
+        with translated(), self._client().stream(**_whole(payload)) as chunks:
+            for chunk in chunks:
+                generation = self._read_chunk(chunk, with_usage=with_usage)
+                if generation is None:
+                    continue
+                if run_manager:
+                    run_manager.on_llm_new_token(generation.text, chunk=generation)
+                yield generation
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        *,
+        stream_usage: bool | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        with_usage = self._should_stream_usage(stream_usage, **kwargs)
+        with translated():
+            async with self._async_client().stream(**_whole(payload)) as chunks:
+                async for chunk in chunks:
+                    generation = self._read_chunk(chunk, with_usage=with_usage)
+                    if generation is None:
+                        continue
+                    if run_manager:
+                        await run_manager.on_llm_new_token(generation.text, chunk=generation)
+                    yield generation
+
+    def _read_chunk(self, chunk: dict[str, Any], *, with_usage: bool) -> ChatGenerationChunk | None:
+        if not with_usage:
+            chunk = {**chunk, "usage": None}
+        return self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None)
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        return complete_result(super()._create_chat_result(response, generation_info), response)
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        generation = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        return None if generation is None else complete_chunk(generation, chunk)
+
+
+def _whole(payload: dict[str, Any]) -> dict[str, Any]:
+    """Leave ``stream`` to the method that is called."""
+    return {name: value for name, value in payload.items() if name != "stream"}
