@@ -1,0 +1,118 @@
+"""What LiteLLM hands to a custom handler, sorted into what the core's client takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from litellm_qwen_portal.messages import normalise
+from litellm_qwen_portal.thinking import map_thinking
+from qwen_portal import AsyncPortalClient, PortalClient
+from qwen_portal.errors import QwenHostNotAllowedError
+from qwen_portal.secrets import Secret
+
+# The core sets both itself: streams always ask for usage.
+_OURS = ("stream", "stream_options")
+# As many as a client of the core makes by itself.
+_RETRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    A client of the core is made for each: it holds nothing but settings (tokens and connections belong to the
+    process), and a changed environment counts at once.
+
+    Attributes:
+        model: Model id without the provider's prefix.
+        messages: OpenAI-style messages.
+        params: What else goes to the core: OpenAI's parameters, ``extra_body``, ``output_cap``, ``allow_images``.
+        headers: Extra request headers.
+        timeout: Seconds for the whole answer.
+        max_retries: The core's own repeats of a request that failed in passing. LiteLLM sets it to 0 where it repeats
+            itself (in a Router, and in the repeats that ``num_retries`` makes), so that the two never multiply.
+        account: Account label; pins the call to that account.
+        api_key: A key used as it is.
+        plan: The key's plan.
+        base_url: Where the key goes, if not to its plan's address.
+    """
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    params: Mapping[str, Any]
+    headers: Mapping[str, str]
+    timeout: float | None
+    max_retries: int
+    account: str | None
+    api_key: Secret | None
+    plan: str | None
+    base_url: str | None
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """Sort a handler's keyword arguments.
+
+        Raises:
+            QwenHostNotAllowedError: ``api_base`` came without ``api_key``.
+        """
+        params = {name: value for name, value in given["optional_params"].items() if name not in _OURS}
+        headers = {**(given.get("headers") or {}), **(params.pop("extra_headers", None) or {})}
+        api_key, api_base = given.get("api_key"), given.get("api_base")
+        if api_base and not api_key:
+            raise QwenHostNotAllowedError(
+                f"api_base={api_base!r} came without api_key=: the token of a signed-in account never goes to an "
+                "address that a call names.",
+                hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address with your sign-in.",
+            )
+        timeout, max_retries = given.get("timeout"), params.pop("max_retries", None)
+        account, plan = params.pop("qwen_account", None), params.pop("qwen_plan", None)
+        return cls(
+            model=given["model"],
+            messages=normalise(given["messages"]),
+            params=map_thinking(params),
+            headers=headers,
+            timeout=None if timeout is None else float(timeout),
+            max_retries=_RETRIES if max_retries is None else int(max_retries),
+            account=account,
+            api_key=Secret(api_key) if api_key else None,
+            plan=plan,
+            base_url=api_base or None,
+        )
+
+    def client(self) -> PortalClient:
+        """Make the client for threads."""
+        return PortalClient(**self._client_options())
+
+    def async_client(self) -> AsyncPortalClient:
+        """Make the client for event loops."""
+        return AsyncPortalClient(**self._client_options())
+
+    def _client_options(self) -> dict[str, Any]:
+        return {
+            "account": self.account,
+            "api_key": None if self.api_key is None else self.api_key.reveal(),
+            "plan": self.plan,
+            "base_url": self.base_url,
+            "max_retries": self.max_retries,
+        }
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of the client's ``chat`` and ``stream``."""
+        return {
+            **self.params,
+            "messages": self.messages,
+            "model": self.model,
+            "timeout": self.timeout,
+            "extra_headers": self.headers,
+        }
+
+    def announce(self, logging_obj: Any) -> None:
+        """Tell LiteLLM's pre-call callbacks what is about to be sent; the bearer is put on below and is not in it."""
+        logging_obj.pre_call(
+            input=self.messages,
+            api_key=None,
+            additional_args={
+                "complete_input_dict": {"model": self.model, "messages": self.messages, **self.params},
+                "headers": dict(self.headers),
+            },
+        )

@@ -1,0 +1,67 @@
+"""A streamed answer in the order that LiteLLM can read.
+
+LiteLLM stops reading a custom provider's stream at the first chunk without content after a finish_reason, and so loses
+the usage that OpenAI-style streams send last. Here usage comes before finish_reason.
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import convert_to_model_response_object
+from litellm.types.utils import ModelResponse, ModelResponseStream
+
+Chunk = dict[str, Any]
+
+
+class UsageFirst:
+    """Puts one stream's chunks in order, all with one ``id``, ``created`` and ``model``.
+
+    Args:
+        model: The model asked for. LiteLLM writes the last chunks itself and names this one in them.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._envelope: Chunk = {}
+        self._usage: Chunk | None = None
+        self._finishes: list[Chunk] = []
+
+    def feed(self, chunk: Chunk) -> Iterator[ModelResponseStream]:
+        """Yield what may pass already; usage and finish_reason are kept back, the last of each counts."""
+        if not self._envelope:
+            self._envelope = {name: chunk.get(name) for name in ("id", "created", "system_fingerprint")}
+            self._envelope["model"] = self._model
+        self._usage = chunk.get("usage") or self._usage
+        choices = [self._without_finish(choice) for choice in chunk.get("choices") or ()]
+        passing = [choice for choice in choices if choice is not None]
+        if passing:
+            yield self._chunk(passing)
+
+    def end(self) -> Iterator[ModelResponseStream]:
+        """Yield what was kept back."""
+        if self._usage is not None:
+            yield self._chunk([], usage=self._usage)
+        for choice in self._finishes:
+            yield self._chunk([choice])
+
+    def _without_finish(self, choice: Chunk) -> Chunk | None:
+        if not choice.get("finish_reason"):
+            return choice
+        self._finishes.append({**choice, "delta": {}})
+        delta = choice.get("delta") or {}
+        has_content = any(delta.get(name) for name in ("content", "reasoning_content", "tool_calls"))
+        return {**choice, "finish_reason": None} if has_content else None
+
+    def _chunk(self, choices: list[Chunk], **more: Any) -> ModelResponseStream:
+        return ModelResponseStream(**self._envelope, choices=choices, **more)  # type: ignore[arg-type] # it takes dicts
+
+
+def whole_answer(answer: dict[str, Any], model_response: ModelResponse) -> ModelResponse:
+    """Turn a chat.completion dict into LiteLLM's response.
+
+    Args:
+        answer: From the core's client.
+        model_response: The empty response that LiteLLM made for this call.
+    """
+    filled = convert_to_model_response_object(response_object=answer, model_response_object=model_response)
+    return cast("ModelResponse", filled)

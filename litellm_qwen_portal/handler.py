@@ -1,0 +1,59 @@
+"""The handler that LiteLLM calls for ``qwen-portal/…``: whole or streamed, sync or async."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from litellm.llms.custom_llm import CustomLLM
+from litellm.types.utils import ModelResponse, ModelResponseStream
+
+from litellm_qwen_portal.call import Call
+from litellm_qwen_portal.chunks import whole_answer
+from litellm_qwen_portal.errors import raised_as_litellm
+from litellm_qwen_portal.streams import AsyncStream, Stream
+
+
+class QwenPortalLLM(CustomLLM):
+    """Qwen's portal for LiteLLM; ``litellm_qwen_portal.handler`` is one, ready for a proxy's custom_provider_map.
+
+    LiteLLM passes everything by keyword: see litellm.llms.custom_llm.CustomLLM for the names. Each method raises one of
+    litellm.exceptions, with the core's error as ``__cause__``.
+    """
+
+    def completion(self, *_args: Any, **given: Any) -> ModelResponse:
+        """Ask for a whole answer."""
+        with raised_as_litellm(given["model"]):
+            call = _begin(given)
+            answer = call.client().chat(**call.arguments())
+        return whole_answer(answer, given["model_response"])
+
+    async def acompletion(self, *_args: Any, **given: Any) -> ModelResponse:
+        """Ask for a whole answer without blocking the event loop."""
+        with raised_as_litellm(given["model"]):
+            call = _begin(given)
+            answer = await call.async_client().chat(**call.arguments())
+        return whole_answer(answer, given["model_response"])
+
+    def streaming(  # type: ignore[override] # LiteLLM takes its own stream chunks too, see CustomStreamWrapper
+        self, *_args: Any, **given: Any
+    ) -> Iterator[ModelResponseStream]:
+        """Ask for a streamed answer; the request is sent here, so that its errors come at the call."""
+        with raised_as_litellm(given["model"]):
+            call = _begin(given)
+            return Stream(call.client().stream(**call.arguments()), call.model).open()
+
+    def astreaming(  # type: ignore[override] # as above, and LiteLLM does not await it
+        self, *_args: Any, **given: Any
+    ) -> AsyncIterator[ModelResponseStream]:
+        """Ask for a streamed answer without blocking; LiteLLM calls this in a thread that has no event loop.
+
+        The request is sent when the stream is opened on the caller's loop: by a shim, or else by the first chunk.
+        """
+        with raised_as_litellm(given["model"]):
+            call = _begin(given)
+            return AsyncStream(call.async_client().stream(**call.arguments()), call.model)
+
+
+def _begin(given: dict[str, Any]) -> Call:
+    call = Call.read(given)
+    call.announce(given["logging_obj"])
+    return call

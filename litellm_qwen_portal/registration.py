@@ -1,0 +1,61 @@
+"""Making LiteLLM know the provider: its handler, its models' limits, its prices."""
+
+from typing import Any
+
+import litellm
+from litellm.utils import custom_llm_setup
+
+from litellm_qwen_portal import shims
+from litellm_qwen_portal.errors import PROVIDER
+from litellm_qwen_portal.handler import QwenPortalLLM
+from qwen_portal.models import catalogue
+from qwen_portal.plans import OAUTH, find_plan
+
+# One for the process: a proxy's configuration names it.
+handler = QwenPortalLLM()
+
+# All four are given, because LiteLLM logs a warning for prices without those of the cache.
+_FREE = dict.fromkeys(
+    (
+        "input_cost_per_token",
+        "output_cost_per_token",
+        "cache_creation_input_token_cost",
+        "cache_read_input_token_cost",
+    ),
+    0.0,
+)
+
+
+def register() -> None:
+    """Register the provider with LiteLLM; importing the package has done it once.
+
+    Call it again after something assigned ``litellm.custom_provider_map``, which forgets every provider that was in it.
+    Entries that are there stay, so calling it twice changes nothing.
+    """
+    if all(item["provider"] != PROVIDER for item in litellm.custom_provider_map):
+        litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
+    # Without this the name is unknown until the first completion.
+    custom_llm_setup()  # type: ignore[no-untyped-call] # LiteLLM left its types out
+    models = {f"{PROVIDER}/{row['id']}": _model_info(row) for row in catalogue(find_plan(OAUTH))}
+    if not models.keys() <= litellm.model_cost.keys():
+        litellm.register_model(models)
+    litellm.models_by_provider.setdefault(PROVIDER, set()).update(models)
+    shims.install()
+
+
+def _model_info(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **_FREE,
+        "litellm_provider": PROVIDER,
+        "mode": "chat",
+        "max_input_tokens": row["context"],
+        "max_output_tokens": row["max_output"],
+        "max_tokens": row["max_output"],
+        "supports_function_calling": True,
+        "supports_parallel_function_calling": True,
+        "supports_tool_choice": True,
+        "supports_response_schema": True,
+        "supports_system_messages": True,
+        "supports_reasoning": row["thinking"],
+        "supports_vision": "image" in row["inputs"],
+    }

@@ -1,0 +1,81 @@
+"""Two gaps in LiteLLM's support for custom providers, closed for this provider alone.
+
+Each wraps a function of litellm.main if it is there, and otherwise does nothing: async streams then send their request
+with the first chunk, and ``reasoning_effort`` needs ``allowed_openai_params``.
+"""
+
+import functools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import litellm.main
+from litellm.litellm_core_utils.core_helpers import process_response_headers
+
+from litellm_qwen_portal.errors import PROVIDER
+
+_MARK = "_qwen_portal_shim"
+_THINKING = ("reasoning_effort", "thinking")
+
+Function = Callable[..., Any]
+
+
+def install() -> None:
+    """Wrap both functions; the second call finds them wrapped."""
+    _wrap("_complete_custom_providers", _open_streams)
+    _wrap("get_optional_params", _allow_thinking)
+
+
+def _wrap(name: str, wrapper: Callable[[Function], Function]) -> None:
+    original = getattr(litellm.main, name, None)
+    if original is None or hasattr(original, _MARK):
+        return
+    wrapped = functools.wraps(original)(wrapper(original))
+    setattr(wrapped, _MARK, True)
+    setattr(litellm.main, name, wrapped)
+
+
+def _open_streams(original: Function) -> Function:
+    """Open async streams before the call returns, as built-in providers do.
+
+    Otherwise an error comes with the first chunk, too late for retries, fallbacks and another deployment.
+    """
+
+    def complete(*args: Any, **kwargs: Any) -> Any:
+        response = original(*args, **kwargs)
+        stream = getattr(response, "completion_stream", None)
+        # Not by class: a proxy may have loaded these modules a second time.
+        if getattr(stream, "provider", None) != PROVIDER:
+            return response
+        if hasattr(stream, "__anext__"):
+            return _opened(response, stream)
+        _tell_headers(response, stream)
+        return response
+
+    return complete
+
+
+def _opened(response: Any, stream: Any) -> Coroutine[Any, Any, Any]:
+    """Return what LiteLLM awaits where a built-in provider streams."""
+
+    async def opening() -> Any:
+        await stream.open()
+        _tell_headers(response, stream)
+        return response
+
+    return opening()
+
+
+def _tell_headers(response: Any, stream: Any) -> None:
+    # In place: the wrapper has handed this dict on already.
+    response._hidden_params["additional_headers"].update(process_response_headers(stream.headers))  # noqa: SLF001
+
+
+def _allow_thinking(original: Function) -> Function:
+    """Let the reasoning parameters through; a custom provider has no other way to say that it takes them."""
+
+    def get_optional_params(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("custom_llm_provider") == PROVIDER:
+            kwargs["allowed_openai_params"] = [*(kwargs.get("allowed_openai_params") or ()), *_THINKING]
+        return original(*args, **kwargs)
+
+    return get_optional_params

@@ -1,0 +1,120 @@
+"""The streams handed to LiteLLM.
+
+Each is a generator that is started when the stream is opened. A started generator is closed when it is dropped (an
+async one by its event loop), and closing it closes the connection: a stream that is abandoned, or never read at all,
+leaves nothing behind.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from typing import Self
+
+from litellm.types.utils import ModelResponseStream
+
+from litellm_qwen_portal.chunks import UsageFirst
+from litellm_qwen_portal.errors import PROVIDER, raised_as_litellm
+from qwen_portal.streams import AsyncChunkStream, ChunkStream
+
+
+class Stream(Iterator[ModelResponseStream]):
+    """An answer for ``for``.
+
+    Args:
+        chunks: From the core's client, not opened yet.
+        model: The model asked for.
+    """
+
+    provider = PROVIDER
+
+    def __init__(self, chunks: ChunkStream, model: str) -> None:
+        self._chunks = chunks
+        self._generator = _translated(chunks, model)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, once the stream is open."""
+        return self._chunks.headers
+
+    def open(self) -> Self:
+        """Send the request and wait for the first content, so that errors come here.
+
+        Raises:
+            openai.OpenAIError: One of litellm.exceptions.
+        """
+        next(self._generator)
+        return self
+
+    def close(self) -> None:
+        """Close the connection; what was not read is lost."""
+        self._generator.close()
+
+    def __next__(self) -> ModelResponseStream:
+        while (chunk := next(self._generator)) is None:
+            pass
+        return chunk
+
+
+class AsyncStream(AsyncIterator[ModelResponseStream]):
+    """The same for ``async for``.
+
+    Args:
+        chunks: From the core's async client, not opened yet.
+        model: The model asked for.
+    """
+
+    provider = PROVIDER
+
+    def __init__(self, chunks: AsyncChunkStream, model: str) -> None:
+        self._chunks = chunks
+        self._generator = _atranslated(chunks, model)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The response's headers, once the stream is open."""
+        return self._chunks.headers
+
+    async def open(self) -> Self:
+        """Send the request and wait for the first content, so that errors come here.
+
+        Raises:
+            openai.OpenAIError: One of litellm.exceptions.
+        """
+        await anext(self._generator)
+        return self
+
+    async def aclose(self) -> None:
+        """Close the connection; what was not read is lost."""
+        await self._generator.aclose()
+
+    async def __anext__(self) -> ModelResponseStream:
+        while (chunk := await anext(self._generator)) is None:
+            pass
+        return chunk
+
+
+def _translated(chunks: ChunkStream, model: str) -> Generator[ModelResponseStream | None]:
+    """Yield None when the stream is open, then its chunks."""
+    order = UsageFirst(model)
+    try:
+        with raised_as_litellm(model):
+            chunks.open()
+            yield None
+            for chunk in chunks:
+                yield from order.feed(chunk)
+            yield from order.end()
+    finally:
+        chunks.close()
+
+
+async def _atranslated(chunks: AsyncChunkStream, model: str) -> AsyncGenerator[ModelResponseStream | None]:
+    order = UsageFirst(model)
+    try:
+        with raised_as_litellm(model):
+            await chunks.open()
+            yield None
+            async for chunk in chunks:
+                for ordered in order.feed(chunk):
+                    yield ordered
+            for ordered in order.end():
+                yield ordered
+    finally:
+        await chunks.aclose()

@@ -1,0 +1,71 @@
+"""What the LiteLLM tests share: LiteLLM's global state is put back, and its background work ends with each test."""
+
+import time
+import warnings
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+
+import litellm
+import pytest
+from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
+from litellm.litellm_core_utils.thread_pool_executor import executor
+from litellm.types.utils import ModelResponseStream
+
+import litellm_qwen_portal
+
+_CALLBACKS = (
+    "callbacks",
+    "input_callback",
+    "success_callback",
+    "failure_callback",
+    "_async_success_callback",
+    "_async_failure_callback",
+)
+
+# LiteLLM's types are built when they are first used, and pydantic has a remark about one of them.
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "Item 'summary' on TypedDict class", UserWarning)
+    litellm.ModelResponse()
+    ModelResponseStream()
+
+# LiteLLM looks at every attribute of a stream's last chunk, two that pydantic wants read from the class among them.
+_LITELLMS_OWN = pytest.mark.filterwarnings(
+    r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211"
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let LiteLLM's own deprecations pass in this folder; every other warning is still an error."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(_LITELLMS_OWN)
+
+
+@pytest.fixture(autouse=True)
+def own_litellm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give each test LiteLLM's settings as they are after import."""
+    for name in _CALLBACKS:
+        monkeypatch.setattr(litellm, name, list(getattr(litellm, name)))
+    monkeypatch.setattr(litellm, "suppress_debug_info", True)
+    yield
+    finish_logging()
+    _drop_stray_worker()
+    litellm_qwen_portal.register()
+
+
+def _drop_stray_worker() -> None:
+    # LiteLLM's sync bridges (responses) start its logging worker on an event loop that they then leave behind.
+    task = GLOBAL_LOGGING_WORKER._worker_task
+    if task is not None and not task.done():
+        coroutine = task.get_coro()
+        assert isinstance(coroutine, Coroutine)
+        coroutine.close()
+        GLOBAL_LOGGING_WORKER._worker_task = None
+
+
+def finish_logging() -> None:
+    """Wait until LiteLLM's logging threads have nothing left to do."""
+    deadline = time.monotonic() + 30
+    while executor._pending_slots._value < executor._max_pending_tasks:
+        assert time.monotonic() < deadline, "LiteLLM's logging threads do not come to an end"
+        time.sleep(0.005)

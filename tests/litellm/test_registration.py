@@ -1,0 +1,103 @@
+"""What LiteLLM knows about the provider once the package is imported."""
+
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import litellm
+import pytest
+from litellm.llms.custom_llm import CustomLLM
+
+import litellm_qwen_portal
+from litellm_qwen_portal import shims
+from tests.litellm.ways import MODEL
+
+VISION = "qwen-portal/vision-model"
+
+
+def entries() -> list[Any]:
+    """Return the provider's entries in LiteLLM's map."""
+    return [item for item in litellm.custom_provider_map if item["provider"] == "qwen-portal"]
+
+
+def test_registering_again_changes_nothing() -> None:
+    """One entry, one wrapper of each function, however often it is called."""
+    complete = litellm.main._complete_custom_providers
+    for _ in range(3):
+        litellm_qwen_portal.register()
+    assert len(entries()) == 1
+    assert litellm._custom_providers.count("qwen-portal") == litellm.provider_list.count("qwen-portal") == 1
+    assert litellm.main._complete_custom_providers is complete
+
+
+def test_other_providers_stay_and_a_lost_entry_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry is appended; after somebody assigned the list, register() restores it."""
+    other: Any = {"provider": "other", "custom_handler": CustomLLM()}
+    monkeypatch.setattr(litellm, "custom_provider_map", [other])
+    litellm_qwen_portal.register()
+    assert litellm.custom_provider_map[0] is other
+    assert [item["custom_handler"] for item in entries()] == [litellm_qwen_portal.handler]
+
+
+def test_an_entry_of_the_users_own_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's configuration may have put a handler of this provider there already."""
+    own: Any = {"provider": "qwen-portal", "custom_handler": litellm_qwen_portal.QwenPortalLLM()}
+    monkeypatch.setattr(litellm, "custom_provider_map", [own])
+    litellm_qwen_portal.register()
+    assert litellm.custom_provider_map == [own]
+
+
+@pytest.mark.parametrize(("model", "context", "output"), [(MODEL, 1_000_000, 65_536), (VISION, 131_072, 8_192)])
+def test_limits_and_prices_are_known(model: str, context: int, output: int) -> None:
+    """Routers and proxies see the windows; the price is nought, which is not the same as unknown."""
+    info = litellm.get_model_info(model)
+    assert (info["max_input_tokens"], info["max_output_tokens"], info["max_tokens"]) == (context, output, output)
+    assert info["litellm_provider"] == "qwen-portal"
+    assert (info["input_cost_per_token"], info["output_cost_per_token"]) == (0.0, 0.0)
+    assert litellm.get_max_tokens(model) == output
+
+
+def test_capabilities_are_known() -> None:
+    """Both call tools; images are for vision-model, reasoning for coder-model."""
+    for model, images in ((MODEL, False), (VISION, True)):
+        assert litellm.supports_function_calling(model)
+        assert litellm.supports_response_schema(model)
+        assert litellm.supports_vision(model) is images
+        assert litellm.supports_reasoning(model) is not images
+
+
+def test_both_models_are_listed_for_wildcards() -> None:
+    """A proxy expands qwen-portal/* from this list."""
+    assert litellm.models_by_provider["qwen-portal"] == {MODEL, VISION}
+
+
+def test_importing_registers_quietly_and_at_once() -> None:
+    """In a fresh interpreter the name is known before the first call, and nothing is logged."""
+    code = (
+        "import litellm, litellm_qwen_portal\n"
+        "print(litellm.get_llm_provider('qwen-portal/coder-model')[:2])\n"
+        "print(len(litellm.custom_provider_map))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (["('coder-model', 'qwen-portal')", "1"], "")
+
+
+def test_registering_logs_no_warning_about_prices(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All four prices are given, so LiteLLM has nothing to complain about."""
+    monkeypatch.setattr(litellm, "model_cost", dict(litellm.model_cost))
+    del litellm.model_cost[MODEL]
+    with caplog.at_level(logging.WARNING):
+        litellm_qwen_portal.register()
+    assert not caplog.records
+    assert MODEL in litellm.model_cost
+
+
+def test_a_litellm_without_the_wrapped_functions_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shims feature-detect: what is not there is not wrapped."""
+    monkeypatch.delattr(litellm.main, "_complete_custom_providers")
+    monkeypatch.delattr(litellm.main, "get_optional_params")
+    shims.install()
+    assert not hasattr(litellm.main, "_complete_custom_providers")

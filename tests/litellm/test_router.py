@@ -1,0 +1,152 @@
+"""A Router with this provider: accounts per deployment, retries, the next deployment, the larger window."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from litellm import exceptions
+from litellm.router import Router
+
+from qwen_portal import retry
+from qwen_portal.emulator import Emulator
+from qwen_portal.session import Session
+from qwen_portal.sign_in import sign_in
+from tests.litellm.ways import HELLO, MODEL, call, join, run
+
+Deployment = dict[str, Any]
+
+
+def deployment(name: str = "qwen", model: str = MODEL, **params: Any) -> Deployment:
+    """Describe a deployment."""
+    return {"model_name": name, "litellm_params": {"model": model} | params}
+
+
+def ask(router: Router, name: str = "qwen") -> str:
+    """Ask for a whole answer."""
+    response: Any = router.completion(name, messages=HELLO)
+    return str(response.choices[0].message.content)
+
+
+def ask_stream(router: Router, name: str = "qwen") -> str:
+    """Ask for a stream and read it."""
+    stream: Any = router.completion(name, messages=HELLO, stream=True)
+    return join(stream).text
+
+
+def aask(router: Router, name: str = "qwen") -> str:
+    """Ask for a whole answer on an event loop."""
+    response: Any = run(lambda: router.acompletion(name, messages=HELLO))
+    return str(response.choices[0].message.content)
+
+
+def aask_stream(router: Router, name: str = "qwen") -> str:
+    """Ask for a stream on an event loop and read it."""
+
+    async def read() -> str:
+        stream: Any = await router.acompletion(name, messages=HELLO, stream=True)
+        return join([chunk async for chunk in stream]).text
+
+    return run(read)
+
+
+WAYS: dict[str, Callable[..., str]] = {
+    "completion": ask,
+    "acompletion": aask,
+    "stream": ask_stream,
+    "astream": aask_stream,
+}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the waiting, not the decisions, out of LiteLLM's and our own retries."""
+    monkeypatch.setattr(Router, "_time_to_sleep_before_retry", lambda *args, **kwargs: 0)
+    monkeypatch.setattr(retry, "_FIRST", 0.0)
+
+
+@pytest.fixture
+def two_accounts(signed_in: Emulator) -> Emulator:
+    """Sign a second account, ``work``, in; it becomes the active one."""
+    sign_in(Session(), "work", show=lambda event: None, sleep=lambda seconds: None)
+    return signed_in
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_deployment_uses_its_account(two_accounts: Emulator, way: str) -> None:
+    """qwen_account in litellm_params pins the deployment, and is not sent."""
+    router = Router(model_list=[deployment("mine", qwen_account="default"), deployment("theirs", qwen_account="work")])
+    WAYS[way](router, "mine")
+    WAYS[way](router, "theirs")
+    assert [entry.account for entry in two_accounts.chats()] == [1, 2]
+    assert not any("qwen_account" in entry.body for entry in two_accounts.chats())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_router_retries_and_the_core_does_not_multiply_it(signed_in: Emulator, way: str) -> None:
+    """Two failures are outlived by two retries, six times of six, and each try is one request."""
+    router = Router(model_list=[deployment()], num_retries=2, disable_cooldowns=True)
+    for _ in range(6):
+        signed_in.clear_log()
+        signed_in.scenario("error-500", times=2)
+        assert "4" in WAYS[way](router)
+        assert [entry.status for entry in signed_in.chats()] == [500, 500, 200]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_deployment_that_cannot_sign_in_is_passed_over(signed_in: Emulator, way: str) -> None:
+    """Six calls of six are answered by the deployment that works."""
+    router = Router(model_list=[deployment(qwen_account="default"), deployment(qwen_account="nobody")])
+    assert all("4" in WAYS[way](router) for _ in range(6))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_prompt_that_is_too_long_goes_to_the_larger_window(signed_in: Emulator, way: str) -> None:
+    """context_window_fallbacks works, also for an async stream."""
+    router = Router(
+        model_list=[deployment("small", model="qwen-portal/vision-model"), deployment("large")],
+        context_window_fallbacks=[{"small": ["large"]}],
+        num_retries=0,
+    )
+    signed_in.scenario("input-range", times=1)
+    assert "4" in WAYS[way](router, "small")
+    assert [entry.body["model"] for entry in signed_in.chats()] == ["vision-model", "coder-model"]
+
+
+def test_an_exhausted_account_makes_way_for_another_deployment(two_accounts: Emulator) -> None:
+    """A quota error puts the deployment into LiteLLM's cool-down and the other one answers."""
+    two_accounts.set_quota(0, account=1)
+    router = Router(
+        model_list=[deployment(qwen_account="default"), deployment(qwen_account="work")], num_retries=3, allowed_fails=0
+    )
+    assert all("4" in ask(router) for _ in range(6))
+    assert {entry.account for entry in two_accounts.chats() if entry.status == 200} == {2}
+
+
+def test_without_a_router_num_retries_adds_and_does_not_multiply(signed_in: Emulator) -> None:
+    """At most the first try, the core's repeats and LiteLLM's: 1 + n + n, as with built-in providers."""
+    signed_in.scenario("error-500")
+    with pytest.raises(exceptions.InternalServerError):
+        call(num_retries=3)
+    assert len(signed_in.chats()) == 1 + 3 + 3
+
+
+@pytest.mark.parametrize(("asked", "requests"), [({}, 3), ({"max_retries": 0}, 1), ({"max_retries": 1}, 2)])
+def test_the_core_retries_as_often_as_it_is_told(signed_in: Emulator, asked: dict[str, Any], requests: int) -> None:
+    """Twice by default, as OpenAI's SDK does; max_retries says otherwise."""
+    signed_in.scenario("error-500")
+    with pytest.raises(exceptions.InternalServerError):
+        call(**asked)
+    assert len(signed_in.chats()) == requests
+
+
+def test_many_calls_at_once_refresh_once(signed_in: Emulator) -> None:
+    """Twenty tasks that meet a revoked token share one refresh."""
+    signed_in.revoke()
+    router = Router(model_list=[deployment()])
+
+    async def all_at_once() -> list[Any]:
+        return await asyncio.gather(*(router.acompletion("qwen", messages=HELLO) for _ in range(20)))
+
+    assert len(run(all_at_once)) == 20
+    assert len(signed_in.log("refresh")) == 1
