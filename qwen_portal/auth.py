@@ -15,7 +15,7 @@ from qwen_portal.credentials import Credential
 from qwen_portal.endpoints import base_url, check_destination
 from qwen_portal.errors import QwenError
 from qwen_portal.hosts import origin
-from qwen_portal.refusals import is_quota
+from qwen_portal.refusals import is_quota, is_web_page
 from qwen_portal.session import Session
 
 _log = logging.getLogger("qwen_portal")
@@ -125,7 +125,10 @@ class PortalAuth(_Auth):
         request.headers["Authorization"] = f"Bearer {credential.access_token.reveal()}"
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:
+        # neither a quota nor a firewall's page says anything about the token
         if credential.kind != "oauth" or is_quota(response.status_code, _json(response)):
+            return False
+        if response.status_code != _GATEWAY_TIMEOUT and is_web_page(response.headers, response.content):
             return False
         if response.status_code == _GATEWAY_TIMEOUT:
             forced = self._forced is not None and self._forced.access_token == credential.access_token

@@ -37,11 +37,7 @@ def output_cap(model: str, plan: Plan) -> int | None:
         model: The effective model, as the user or the service calls it.
         plan: The account's plan; ids outside the catalogue are capped on the portal only.
     """
-    name = model_id(model)
-    if name not in _CAPS:
-        # vision-model under the name it has on this plan is still vision-model
-        name = next((known for known in CATALOGUE if plan_model(known, plan) is plan_model(name, plan)), name)
-    return _CAPS.get(name, _PORTAL_CAP if plan.is_oauth else None)
+    return _CAPS.get(model_id(model), _PORTAL_CAP if plan.is_oauth else None)
 
 
 def catalogue(plan: Plan) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from qwen_portal.errors import (
 
 _FIRST, _MOST, _JITTER = 0.5, 8.0, 0.25
 _LONGEST_RETRY_AFTER = 60.0
-_REQUEST_TIMEOUT = 408
+_REQUEST_TIMEOUT, _SERVER = 408, 500
 
 
 class Retries:
@@ -68,5 +68,8 @@ def _is_passing(error: QwenAPIError) -> bool:
         return not error.sent
     if isinstance(error, QwenTimeoutError):
         return error.status == _REQUEST_TIMEOUT
+    if isinstance(error, QwenServerError):
+        # a 200 that is no answer was generated all the same, and counts against a quota
+        return error.status is None or error.status >= _SERVER
     # a stream error reaches this only before the first content: nothing of the answer has been handed on
-    return isinstance(error, QwenServerError | QwenRateLimitError | QwenStreamError)
+    return isinstance(error, QwenRateLimitError | QwenStreamError)

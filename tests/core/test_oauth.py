@@ -71,6 +71,20 @@ def test_the_device_code_request_is_the_documented_one(monkeypatch: pytest.Monke
     assert_none_in(repr(device))
 
 
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://chat.qwen.ai/a?user_code=U", "https://chat.qwen.ai/a?user_code=U&client=qwen-code"),
+        ("https://chat.qwen.ai/a", "https://chat.qwen.ai/a?client=qwen-code"),
+        ("https://chat.qwen.ai/a?client=x&user_code=U", "https://chat.qwen.ai/a?client=x&user_code=U"),
+    ],
+)
+def test_the_page_is_opened_with_a_client(given: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one the page shows an error in place of the question."""
+    answer = {"device_code": "d", "user_code": "U", "verification_uri": "https://x", "verification_uri_complete": given}
+    assert _device(200, json.dumps(answer), {}, monkeypatch).verification_uri_complete == shown
+
+
 @pytest.mark.parametrize("status", [200, 400])
 def test_a_refused_device_code_request_says_why(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is recognised by the body's shape, because it also comes with status 200."""
@@ -125,6 +139,8 @@ STOPS = [
     (500, "oops", QwenServerError),
     (503, '{"error":"busy"}', QwenServerError),
     (200, FIREWALL, QwenOAuthError),
+    (401, FIREWALL, QwenOAuthError),
+    (502, FIREWALL, QwenServerError),
     (200, "[]", QwenOAuthError),
     (200, "", QwenOAuthError),
 ]
@@ -171,6 +187,7 @@ DEAD = [
     (401, '{"error":"invalid_token"}'),
     (403, '{"error":"forbidden"}'),
     (200, '{"error":"invalid_request"}'),
+    (401, '{"message":"no"}'),
 ]
 
 
@@ -192,6 +209,11 @@ PASSING = [
     (502, FIREWALL),
     (200, "{}"),
     (503, '{"error":"temporarily_unavailable"}'),
+    (400, '{"error":"invalid_client"}'),
+    (401, '{"error":"invalid_client"}'),
+    (400, '{"error":"throttled"}'),
+    (403, FIREWALL),
+    (401, ""),
 ]
 
 

@@ -56,7 +56,7 @@ def test_each_plan_has_its_address_its_names_and_its_headers(plan: str) -> None:
         ("coding", {}, None),
         ("coding", {"max_tokens": 100_000}, 65_536),
         ("coding", {"model": "vision-model", "max_tokens": 100_000}, 8_192),
-        ("coding", {"model": "qwen3.5-plus", "max_tokens": 100_000}, 8_192),
+        ("coding", {"model": "qwen3.5-plus", "max_tokens": 100_000}, 100_000),
         ("coding", {"model": "glm-5", "max_tokens": 100_000}, 100_000),
         ("studio", {"max_tokens": None}, None),
     ],

@@ -5,6 +5,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 import qwen_portal
@@ -26,6 +27,7 @@ from qwen_portal.errors import (
 )
 from qwen_portal.session import Session
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
+from tests.scripted import answering
 
 
 @pytest.fixture(autouse=True)
@@ -238,6 +240,7 @@ def test_json_in_place_of_a_stream_is_said_so(ask: Way, signed_in: Emulator) -> 
     signed_in.scenario("not-sse")
     with pytest.raises(QwenAPIError):
         ask()
+    assert len(signed_in.chats()) == 1
 
 
 @pytest.mark.parametrize("ask", ALL)
@@ -248,6 +251,18 @@ def test_a_firewall_page_is_told_apart(ask: Way, signed_in: Emulator) -> None:
         ask()
     assert caught.value.kind == "firewall"
     assert "firewall" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_web_page_is_no_verdict_on_the_token(
+    status: int, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A firewall that answers 401 costs no refresh and ends no service."""
+    page = httpx.Response(status, text="<!doctype html>", headers={"content-type": "text/html"})
+    with answering(lambda request: page, monkeypatch) as asked, pytest.raises(QwenConnectionError) as caught:
+        qwen_portal.PortalClient().chat(HELLO)
+    assert caught.value.kind == "firewall"
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("ask", ALL)
