@@ -17,7 +17,7 @@ def __getattr__(name: str) -> object:
         try:
             from langchain_qwen_portal.chat_models import ChatQwenPortal
         except ModuleNotFoundError as missing:
-            if missing.name not in {"langchain_core", "langchain_openai"}:
+            if (missing.name or "").partition(".")[0] not in {"langchain_core", "langchain_openai"}:
                 raise
             hint = 'ChatQwenPortal needs its extra: pip install "qwen-portal[langchain]"'
             raise ModuleNotFoundError(hint, name=missing.name) from missing
