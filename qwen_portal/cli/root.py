@@ -15,7 +15,7 @@ _COMMANDS = {
     "models": "List the models, as they are on your plan.",
     "chat": "Ask a model; the answer goes to stdout.",
     "emulator": "Run the service's emulator on this machine; no account needed.",
-    "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine.",
+    "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine; no account needed.",
 }
 _EPILOG = (
     "Exit codes: 0 ok, 1 error, 2 usage or cancelled, 3 keyring unavailable or locked, 4 sign-in needed, "

@@ -1,0 +1,63 @@
+"""Running the command line: in this process, as a program, and as a program at a terminal."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from click.testing import CliRunner, Result
+
+from qwen_portal.cli.root import cli
+
+LIMIT = 60.0
+PROGRAM = [sys.executable, "-m", "qwen_portal"]
+
+
+def run(*args: str, stdin: str = "") -> Result:
+    """Run a command in this process; its stdin is no terminal."""
+    return CliRunner().invoke(cli, args, input=stdin, prog_name="qwen-portal")
+
+
+def run_program(*args: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a program of its own."""
+    return subprocess.run(
+        [*PROGRAM, *args],
+        input=stdin,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
+@contextmanager
+def at_terminal(*args: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start a command whose stdin is a terminal; yield it and the descriptor of the person's side."""
+    pty = __import__("pty")  # only POSIX has it, and only these tests need it
+    person, terminal = pty.openpty()
+    pipe = subprocess.PIPE
+    # a session of its own has no other terminal that the program could turn to
+    program = subprocess.Popen(
+        [*PROGRAM, *args], stdin=terminal, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+    try:
+        yield program, person
+    finally:
+        program.kill()
+        program.communicate()
+        os.close(terminal)
+        os.close(person)
+
+
+def read_until(stream: IO[str] | None, text: str) -> str:
+    """Read a program's output up to and with a text; what came is in the error if it ends before."""
+    assert stream is not None
+    read = ""
+    while not read.endswith(text):
+        character = stream.read(1)
+        assert character, f"{text!r} never came; there was {read!r}"
+        read += character
+    return read

@@ -1,0 +1,140 @@
+"""``qwen-portal status``: the JSON that other programs read, and what a person reads."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from qwen_portal.emulator import Emulator
+from qwen_portal.index import Entry
+from qwen_portal.session import Session
+from tests.canaries import KEY, assert_none_in
+from tests.cli.program import run
+
+FIELDS = {"label", "kind", "plan", "active", "store", "expires_at", "exhausted_until", "needs_login"}
+
+
+def records() -> list[dict[str, Any]]:
+    """Return what `status --json` says."""
+    accounts: list[dict[str, Any]] = json.loads(run("status", "--json").stdout)["accounts"]
+    return accounts
+
+
+def enter(label: str, **known: Any) -> None:
+    """Put an account into the index; no store has anything of it."""
+    with Session().accounts.index.edit() as data:
+        data.accounts[label] = Entry(**{"kind": "oauth", "plan": "oauth", "store": "keyring", **known})
+        data.active = label
+
+
+def test_nobody_signed_in_is_exit_code_4() -> None:
+    """The list is empty, as JSON too, and stderr says what to do."""
+    result = run("status", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout) == {"accounts": []}
+    plain = run("status")
+    assert (plain.exit_code, plain.stdout) == (4, "")
+    assert "qwen-portal login" in plain.stderr
+
+
+def test_json_has_exactly_the_promised_fields(signed_in: Emulator) -> None:
+    """One object with one list; each account has the eight fields and no other."""
+    result = run("status", "--json")
+    assert result.exit_code == 0
+    content = json.loads(result.stdout)
+    assert set(content) == {"accounts"}
+    (account,) = content["accounts"]
+    assert set(account) == FIELDS
+    assert account["expires_at"] == pytest.approx(time.time() + 21_600, abs=120)
+    del account["expires_at"]
+    assert account == {
+        "label": "default",
+        "kind": "oauth",
+        "plan": "oauth",
+        "active": True,
+        "store": "file",
+        "exhausted_until": None,
+        "needs_login": False,
+    }
+
+
+def test_status_asks_nobody(signed_in: Emulator) -> None:
+    """Without --check no request leaves."""
+    signed_in.clear_log()
+    assert run("status").exit_code == 0
+    assert signed_in.log() == []
+
+
+def test_a_key_from_the_environment_is_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is of kind env, comes first, and takes over from the active account."""
+    run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    env, stored = records()
+    assert (env["kind"], env["plan"], env["active"], env["store"]) == ("env", "studio-intl", True, "environment")
+    assert (env["expires_at"], env["exhausted_until"], env["needs_login"]) == (None, None, False)
+    assert (stored["kind"], stored["active"]) == ("key", False)
+    assert_none_in(run("status").output)
+
+
+def test_the_account_of_the_environment_is_the_active_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """QWEN_PORTAL_ACCOUNT moves the mark; an account that does not exist is a sign-in that is needed."""
+    enter("a")
+    enter("b")
+    monkeypatch.setenv("QWEN_PORTAL_ACCOUNT", "a")
+    assert [account["active"] for account in records()] == [True, False]
+    monkeypatch.setenv("QWEN_PORTAL_ACCOUNT", "c")
+    assert run("status").exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"expires_at": time.time() + 7 * 3600}, "token good for 7 h 0 min"),
+        ({"expires_at": time.time() - 5}, "token expired"),
+        ({"expires_at": 1.0, "exhausted_until": time.time() + 1800}, "quota used up for another 30 min"),
+        ({"needs_login": True}, "sign in again: qwen-portal login work"),
+        ({"ended_at": time.time()}, "refused by the service"),
+        ({"kind": "key", "plan": "coding"}, "API key"),
+        ({"store": "file:/x/y", "expires_at": 1.0}, "file:/x/y (not encrypted)"),
+    ],
+)
+def test_a_person_reads_how_an_account_stands(known: dict[str, Any], said: str) -> None:
+    """One line an account; a store that does not encrypt is marked for ever after."""
+    enter("work", **known)
+    assert said in run("status").stdout
+
+
+def test_a_quota_that_came_back_is_not_reported() -> None:
+    """`exhausted_until` is a time to come, or null."""
+    enter("a", exhausted_until=time.time() - 1)
+    enter("b", exhausted_until=2e9)
+    assert [account["exhausted_until"] for account in records()] == [None, 2_000_000_000]
+
+
+def test_accounts_that_all_need_a_sign_in_are_exit_code_4() -> None:
+    """One good account among them is enough for 0."""
+    enter("a", needs_login=True)
+    assert run("status").exit_code == 4
+    enter("b")
+    assert run("status").exit_code == 0
+
+
+def test_check_sends_one_small_request(signed_in: Emulator) -> None:
+    """The account in use is tried, and stdout stays what it is without --check."""
+    result = run("status", "--json", "--check")
+    assert result.exit_code == 0
+    assert set(json.loads(result.stdout)) == {"accounts"}
+    assert "answered within" in result.stderr
+    (chat,) = signed_in.chats()
+    assert chat.body["max_tokens"] == 16
+
+
+def test_check_of_a_service_that_has_ended_names_the_way_out(signed_in: Emulator) -> None:
+    """The free tier's 401 is told with the plans that work; the list is printed all the same."""
+    signed_in.scenario("ended")
+    result = run("status", "--check")
+    assert result.exit_code == 4
+    assert "default" in result.stdout
+    assert "qwen-portal login --plan coding-intl" in result.stderr
