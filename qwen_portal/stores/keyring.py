@@ -166,8 +166,12 @@ def _choose_backend() -> Backend:
 
 
 def _unusable(message: str) -> QwenStoreUnavailableError:
-    named = os.environ.get("PYTHON_KEYRING_BACKEND")
-    hint = f"PYTHON_KEYRING_BACKEND is {named!r}: unset it. {QwenStoreUnavailableError.default_hint}" if named else None
+    named, hint = os.environ.get("PYTHON_KEYRING_BACKEND"), None
+    if named:
+        hint = (
+            f"PYTHON_KEYRING_BACKEND is {named!r}: unset it, or set QWEN_PORTAL_STORE=file to keep the sign-in in a "
+            "file only you can read."
+        )
     return QwenStoreUnavailableError(message, hint=hint)
 
 

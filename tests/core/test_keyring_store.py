@@ -184,12 +184,13 @@ def test_two_accounts_keep_their_own_sign_in(store: KeyringStore) -> None:
     assert store.load("home") is None
 
 
-def test_logout_leaves_nothing_behind(store: KeyringStore, backend: FakeKeyring) -> None:
+def test_logout_leaves_nothing_behind(tmp_path: Path, store: KeyringStore, backend: FakeKeyring) -> None:
     """Both slots are emptied; a second logout finds nothing, and a new sign-in works."""
     for number in (1, 2, 3):
         store.save("work", generation(number))
     assert store.delete("work")
     assert backend.items == {}
+    assert FileIndex(tmp_path / "accounts.json").read().slots == {}
     assert store.load("work") is None
     assert not store.delete("work")
     store.save("work", generation(4))
