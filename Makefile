@@ -14,7 +14,7 @@ TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real lint format types bench dist requirements clean
+.PHONY: help demo test test-real lint format types bench dist record requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -52,6 +52,10 @@ bench: $(INSTALLED) ## how long --help and status take, against a bare interpret
 dist: ## sdist and wheel into dist/, built anew, and the test suite against that wheel
 	rm -f $(INSTALLED)
 	$(MAKE) test
+
+record: $(TOOLS) ## record the cassettes again, from the embedded emulator; no account, no network
+	$(BIN)/python -m tests.cassettes.record
+	$(BIN)/python -m pytest tests/langchain/test_standard.py -k stream_time --record-mode=rewrite -W ignore:Benchmark
 
 requirements: $(TOOLS) ## resolve requirements/dev.txt; UPGRADE=--upgrade moves the pins
 	scripts/compile_requirements.sh $(BIN)/uv $(UPGRADE)

@@ -1,7 +1,6 @@
 """LangChain's own test suites, unit and integration, for both models against the emulator.
 
-test_stream_time replays a cassette. To record it again, delete it and run
-``pytest tests/langchain/test_standard.py -k stream_time --record-mode=once -W ignore:Benchmark``.
+test_stream_time replays a cassette; ``make record`` records it again.
 """
 
 import base64
@@ -23,6 +22,7 @@ from syrupy.filters import props
 import qwen_portal
 from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal.emulator import Emulator
+from tests.cassettes.scrubbing import Scrubber
 
 _PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -55,9 +55,11 @@ def vcr_cassette_dir() -> str:
 @pytest.fixture(scope="module")
 def vcr_config() -> dict[str, Any]:
     """Match on what is asked, not on the emulator's port; keep no credential."""
+    scrubber = Scrubber()
     return {
         "match_on": ["method", "path", "body"],
-        "filter_headers": ["authorization", "host"],
+        "before_record_request": scrubber.request,
+        "before_record_response": scrubber.answer,
         # A benchmark asks the same thing many times.
         "allow_playback_repeats": True,
     }
