@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import zlib
 from base64 import b64decode
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from qwen_portal.cli import chat as chat_module
 from qwen_portal.emulator import Emulator
-from tests.cli.program import at_terminal, run
+from tests.cli.program import at_terminal, read_until, run
 
 
 def png(path: Path) -> Path:
@@ -166,6 +167,22 @@ def test_a_conversation_survives_a_turn_that_failed(signed_in: Emulator) -> None
     assert "42" in stdout
     assert "Error: " in stderr
     assert [message["role"] for message in signed_in.chats()[-1].body["messages"]] == ["user"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is a POSIX thing")
+def test_ctrl_c_ends_an_answer_but_not_the_conversation(signed_in: Emulator) -> None:
+    """An answer that hangs is left alone; the next question gets its own."""
+    signed_in.scenario("silence", times=1)
+    with at_terminal("chat") as (program, person):
+        os.write(person, b"Tell me a long story, please.\n")
+        read_until(program.stdout, " ")
+        program.send_signal(signal.SIGINT)
+        read_until(program.stderr, "(stopped)\n")
+        os.write(person, b"What is 6 times 7?\n\x04")
+        stdout, _ = program.communicate()
+    assert program.returncode == 0
+    assert "42" in stdout
+    assert len(signed_in.chats()[-1].body["messages"]) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is a POSIX thing")

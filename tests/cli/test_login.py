@@ -169,12 +169,12 @@ def test_at_a_terminal_the_key_is_asked_for_and_not_echoed() -> None:
     assert qwen_portal.get_access_token() == KEY
 
 
-def test_without_a_keyring_the_choices_are_named(emulator: Emulator) -> None:
-    """The default store is a keyring; where there is none, exit code 3 and the ways out, before any code is asked."""
+def test_without_a_keyring_the_way_out_is_named(emulator: Emulator) -> None:
+    """The default store is a keyring; where there is none, exit code 3 and what to set, before any code is asked."""
     keyless = {"QWEN_PORTAL_STORE": "auto", "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
     result = run_program("login", **keyless)
     assert result.returncode == 3
-    assert "--insecure-storage" in result.stderr
+    assert "no usable keyring" in result.stderr
     assert "QWEN_PORTAL_STORE=file" in result.stderr
     assert emulator.log() == []
 
