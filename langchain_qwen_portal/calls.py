@@ -7,7 +7,7 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai.chat_models.base import BaseChatOpenAI
-from pydantic import Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from langchain_qwen_portal.errors import translated
 from langchain_qwen_portal.results import complete_chunk, complete_result
@@ -16,6 +16,9 @@ from qwen_portal import AsyncPortalClient, PortalClient
 
 class PortalCalls(BaseChatOpenAI):
     """A chat model whose requests go through PortalClient and AsyncPortalClient."""
+
+    # A mistyped option must not print the key that stands beside it.
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     account: str | None = None
     """Account label; it pins the model to that account. Without it the active account is used."""
@@ -28,6 +31,9 @@ class PortalCalls(BaseChatOpenAI):
 
     plan: str | None = None
     """The plan of ``api_key``, such as ``coding-intl``; QWEN_PORTAL_PLAN if not given."""
+
+    on_quota: str | None = None
+    """What to try when the quota is spent. Nothing yet: any value is refused, and QwenQuotaExceededError is raised."""
 
     store: str | None = None  # type: ignore[assignment]  # OpenAI's field of that name does not exist at Qwen
     """Where sign-ins are kept; QWEN_PORTAL_STORE if not given."""

@@ -9,12 +9,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 
 from langchain_qwen_portal import ChatQwenPortal
+from qwen_portal.chunks import ChunkReader
 from qwen_portal.emulator import Emulator
 from qwen_portal.pools import async_pool, sync_pool
 from tests.langchain.ways import ALL, STREAMED, WHOLE, Way
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator
 
 pytestmark = pytest.mark.usefixtures("signed_in", "closing")
 
@@ -125,6 +126,20 @@ def test_usage_is_counted_in_detail(ask: Way) -> None:
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
     assert usage["input_token_details"]["cache_read"] > 0
     assert usage["output_token_details"]["reasoning"] > 0
+
+
+@pytest.mark.parametrize("ask", STREAMED)
+def test_a_chunk_that_says_nothing_is_passed_over(ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A null delta, as gateways send to keep a connection alive, does not end the stream."""
+    real = ChunkReader.feed
+
+    def with_pauses(self: ChunkReader, data: bytes) -> "Iterator[dict[str, Any]]":
+        for chunk in real(self, data):
+            yield {"choices": [{"delta": None, "finish_reason": None, "index": 0}], "usage": None}
+            yield chunk
+
+    monkeypatch.setattr(ChunkReader, "feed", with_pauses)
+    assert ask(ChatQwenPortal(), "What is 2+2?").text == "2+2 = 4"
 
 
 @pytest.mark.parametrize("ask", STREAMED)

@@ -54,6 +54,26 @@ def test_a_key_works_and_is_written_nowhere(emulator: Emulator) -> None:
     assert_none_in(model._identifying_params)
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"account": "work"},
+        {"plan": "no-such-plan"},
+        {"base_url": "http://example.com"},
+        {"timeout": 0},
+        {"organization": "acme"},
+        {"api_key": [KEY]},
+    ],
+    ids=lambda mistake: next(iter(mistake)),
+)
+def test_a_mistake_in_the_constructor_shows_no_key(mistake: dict[str, Any]) -> None:
+    """An error about one option, or about the key's own type, does not print the key."""
+    with pytest.raises((QwenError, ValueError)) as caught:
+        ChatQwenPortal(**{"api_key": KEY, **mistake}).invoke("Hi")
+    assert_none_in(str(caught.value))
+    assert_none_in(repr(caught.value))
+
+
 @pytest.mark.parametrize("ask", ALL)
 @pytest.mark.parametrize("scenario", [None, "error-500", "quota"])
 def test_callbacks_logs_and_errors_hold_no_key(

@@ -159,6 +159,12 @@ def test_an_option_without_meaning_is_refused(option: str, value: Any) -> None:
         ChatQwenPortal(**{option: value})
 
 
+def test_an_option_left_at_its_default_is_no_wish() -> None:
+    """What configuration files spell out as null, false or empty is not refused."""
+    options: dict[str, Any] = {"on_quota": None, "use_responses_api": False, "http_client": None, "reasoning": None}
+    assert ChatQwenPortal(**options).model_kwargs == {}
+
+
 @pytest.mark.parametrize("option", ["max_tokens", "thinking_budget", "output_cap", "timeout", "n"])
 def test_an_impossible_number_is_refused(option: str) -> None:
     """Zero tokens, seconds or answers make no sense."""
