@@ -30,7 +30,7 @@ def pytest_runtest_makereport(
     lacks: frozenset[str] = getattr(getattr(item, "cls", None), "lacks", frozenset())
     listed = getattr(item, "originalname", item.name) in lacks
     skipped = report.skipped and not hasattr(report, "wasxfail")
-    if report.when == "call" and listed != skipped:
+    if (skipped and not listed) or (listed and not skipped and report.when == "call"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid}: {'listed as lacking, but run' if listed else 'skipped, but not listed'}"
     return report
