@@ -18,19 +18,18 @@ class UsageFirst:
 
     Args:
         model: The model asked for. LiteLLM writes the last chunks itself and names this one in them.
+        created: Seconds since the epoch, for the same reason LiteLLM's own and not the service's.
     """
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-        self._envelope: Chunk = {}
+    def __init__(self, model: str, created: int) -> None:
+        self._envelope: Chunk = {"model": model, "created": created}
         self._usage: Chunk | None = None
         self._finishes: list[Chunk] = []
 
     def feed(self, chunk: Chunk) -> Iterator[ModelResponseStream]:
         """Yield what may pass already; usage and finish_reason are kept back, the last of each counts."""
-        if not self._envelope:
-            self._envelope = {name: chunk.get(name) for name in ("id", "created", "system_fingerprint")}
-            self._envelope["model"] = self._model
+        for name in ("id", "system_fingerprint"):
+            self._envelope.setdefault(name, chunk.get(name))
         self._usage = chunk.get("usage") or self._usage
         choices = [self._without_finish(choice) for choice in chunk.get("choices") or ()]
         passing = [choice for choice in choices if choice is not None]

@@ -48,7 +48,7 @@ def _open_streams(original: Function) -> Function:
             return response
         if hasattr(stream, "__anext__"):
             return _opened(response, stream)
-        _tell_headers(response, stream)
+        _tell(response, stream)
         return response
 
     return complete
@@ -59,13 +59,15 @@ def _opened(response: Any, stream: Any) -> Coroutine[Any, Any, Any]:
 
     async def opening() -> Any:
         await stream.open()
-        _tell_headers(response, stream)
+        _tell(response, stream)
         return response
 
     return opening()
 
 
-def _tell_headers(response: Any, stream: Any) -> None:
+def _tell(response: Any, stream: Any) -> None:
+    """Tell LiteLLM's wrapper what it has no other way to know of the stream inside it."""
+    response.created = stream.created
     # In place: the wrapper has handed this dict on already.
     response._hidden_params["additional_headers"].update(process_response_headers(stream.headers))  # noqa: SLF001
 

@@ -5,6 +5,7 @@ async one by its event loop), and closing it closes the connection: a stream tha
 leaves nothing behind.
 """
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from typing import Self
 
@@ -21,13 +22,17 @@ class Stream(Iterator[ModelResponseStream]):
     Args:
         chunks: From the core's client, not opened yet.
         model: The model asked for.
+
+    Attributes:
+        created: When, in seconds since the epoch; every chunk says so.
     """
 
     provider = PROVIDER
 
     def __init__(self, chunks: ChunkStream, model: str) -> None:
+        self.created = int(time.time())
         self._chunks = chunks
-        self._generator = _translated(chunks, model)
+        self._generator = _translated(chunks, UsageFirst(model, self.created), model)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -59,13 +64,17 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
     Args:
         chunks: From the core's async client, not opened yet.
         model: The model asked for.
+
+    Attributes:
+        created: When, in seconds since the epoch; every chunk says so.
     """
 
     provider = PROVIDER
 
     def __init__(self, chunks: AsyncChunkStream, model: str) -> None:
+        self.created = int(time.time())
         self._chunks = chunks
-        self._generator = _atranslated(chunks, model)
+        self._generator = _atranslated(chunks, UsageFirst(model, self.created), model)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -91,9 +100,8 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
         return chunk
 
 
-def _translated(chunks: ChunkStream, model: str) -> Generator[ModelResponseStream | None]:
+def _translated(chunks: ChunkStream, order: UsageFirst, model: str) -> Generator[ModelResponseStream | None]:
     """Yield None when the stream is open, then its chunks."""
-    order = UsageFirst(model)
     try:
         with raised_as_litellm(model):
             chunks.open()
@@ -105,8 +113,9 @@ def _translated(chunks: ChunkStream, model: str) -> Generator[ModelResponseStrea
         chunks.close()
 
 
-async def _atranslated(chunks: AsyncChunkStream, model: str) -> AsyncGenerator[ModelResponseStream | None]:
-    order = UsageFirst(model)
+async def _atranslated(
+    chunks: AsyncChunkStream, order: UsageFirst, model: str
+) -> AsyncGenerator[ModelResponseStream | None]:
     try:
         with raised_as_litellm(model):
             await chunks.open()

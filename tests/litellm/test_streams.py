@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 from typing import Any
 
 import litellm
@@ -9,6 +10,7 @@ import pytest
 from litellm import exceptions
 from litellm.integrations.custom_logger import CustomLogger
 
+from litellm_qwen_portal.chunks import UsageFirst
 from qwen_portal import QwenStreamError, pools
 from qwen_portal.emulator import Emulator
 from tests.litellm.conftest import finish_logging
@@ -60,6 +62,8 @@ def test_callbacks_get_real_usage_although_the_caller_did_not_ask(signed_in: Emu
 @pytest.mark.parametrize("way", READ)
 def test_all_chunks_of_a_stream_are_of_one_answer(signed_in: Emulator, way: str) -> None:
     """One id, one time of creation, one model, and exactly one finish_reason, the last thing said."""
+    # a clock of its own tells the service's time from LiteLLM's
+    signed_in.advance(-3_600)
     pieces = READ[way](stream_options=None)
     assert len({piece.id for piece in pieces}) == 1
     assert len({piece.created for piece in pieces}) == 1
@@ -76,14 +80,28 @@ def test_litellm_rebuilds_the_answer_from_its_chunks(signed_in: Emulator, way: s
     assert rebuilt.usage.total_tokens == ask().usage.total_tokens
 
 
-@pytest.mark.parametrize("way", STREAMS)
-def test_the_last_words_are_not_lost_where_the_finish_frame_carries_them(
-    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch, way: str
+@pytest.mark.parametrize("name", ["content", "reasoning_content"])
+def test_words_on_the_finish_frame_are_not_lost(name: str) -> None:
+    """They pass first; the finish_reason follows after the usage, without them."""
+    order = UsageFirst("coder-model", 1)
+    frame = {"id": "a", "choices": [{"index": 0, "delta": {name: "end"}, "finish_reason": "stop"}], "usage": {}}
+    passed = [*order.feed(frame), *order.feed({"choices": [], "usage": {"total_tokens": 3}}), *order.end()]
+    assert [len(piece.choices) for piece in passed] == [1, 0, 1]
+    assert getattr(passed[0].choices[0].delta, name) == "end"
+    assert [piece.choices[0].finish_reason for piece in (passed[0], passed[2])] == [None, "stop"]
+    assert not getattr(passed[2].choices[0].delta, name, None)
+
+
+def test_without_the_shim_an_async_stream_is_sent_with_its_first_chunk(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reasoning arrives apart from the text and whole."""
-    answer = STREAMS[way](reasoning_effort="low")
-    assert answer.reasoning
-    assert answer.text == ask().text
+    """On a LiteLLM that has nothing to wrap, streams are lazy and still whole."""
+    monkeypatch.setattr(
+        litellm.main, "_complete_custom_providers", inspect.unwrap(litellm.main._complete_custom_providers)
+    )
+    signed_in.scenario("error-500", times=1)
+    answer = aask_stream()
+    assert (answer.text, answer.usage.total_tokens) == (ask().text, ask().usage.total_tokens)
 
 
 @pytest.mark.parametrize("way", ["stream", "astream"])
