@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from langchain_qwen_portal.calls import PortalCalls
 from langchain_qwen_portal.options import settle_options
-from langchain_qwen_portal.payload import plain_response_format, prefer_call_limit, think_unless_forced
+from langchain_qwen_portal.payload import plain_response_format, prefer_call_limit
 from langchain_qwen_portal.profiles import DerivedProfile, model_profile
 from langchain_qwen_portal.results import PROVIDER
 from langchain_qwen_portal.token_estimate import estimate_message_tokens, estimate_tokens
@@ -241,7 +241,7 @@ class ChatQwenPortal(PortalCalls):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        payload = plain_response_format(think_unless_forced(prefer_call_limit(payload, kwargs)))
+        payload = plain_response_format(prefer_call_limit(payload, kwargs))
         if self.default_headers:
             payload["extra_headers"] = {**self.default_headers, **(payload.get("extra_headers") or {})}
         return payload

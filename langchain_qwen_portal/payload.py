@@ -8,7 +8,6 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 Payload = dict[str, Any]
 
 _FORMATS = ("text", "json_object", "json_schema")
-_THINKING = ("enable_thinking", "thinking_budget", "reasoning_effort")
 
 
 def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
@@ -21,24 +20,6 @@ def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
     if given.get("max_completion_tokens") is None or given.get("max_tokens") is not None:
         return payload
     return {name: value for name, value in payload.items() if name != "max_tokens"}
-
-
-def think_unless_forced(payload: Payload) -> Payload:
-    """Leave thinking out of a request that forces a tool call; Qwen refuses the two together.
-
-    Source: docs/protocol.md, "Chat errors" (``tool_choice`` in thinking mode).
-    """
-    choice = payload.get("tool_choice")
-    if choice != "required" and not isinstance(choice, dict):
-        return payload
-    payload = _calm(payload)
-    if payload.get("extra_body"):
-        payload["extra_body"] = _calm(payload["extra_body"])
-    return payload
-
-
-def _calm(fields: Mapping[str, Any]) -> Payload:
-    return {name: value for name, value in fields.items() if name not in _THINKING or value is False}
 
 
 def plain_response_format(payload: Payload) -> Payload:

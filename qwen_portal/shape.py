@@ -98,6 +98,7 @@ class Shaper:
             _check_images(body["messages"], wanted, plan)
         row = plan_model(wanted, plan)
         body["model"] = row.name if row is not None else wanted
+        _calm_if_forced(body, thinking=row is not None and row.thinking)
         self._limit_output(body, wanted, limit)
         body["stream"] = stream
         if stream:
@@ -179,6 +180,20 @@ def _merged(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def _wish(body: Mapping[str, Any]) -> int | None:
     return min((_tokens(name, body[name]) for name in _TOKEN_FIELDS if body.get(name) is not None), default=None)
+
+
+def _calm_if_forced(body: dict[str, Any], *, thinking: bool) -> None:
+    """Switch thinking off for a request that forces a tool call; Qwen refuses the two together.
+
+    Leaving the switch out is not enough for a model that thinks unless it is told not to.
+    Source: docs/protocol.md, "Chat errors".
+    """
+    choice = body.get("tool_choice")
+    if not body.get("tools") or not (choice == "required" or isinstance(choice, Mapping)):
+        return
+    asked = [body.pop(name, None) for name in ("enable_thinking", "thinking_budget", "reasoning_effort")]
+    if thinking or any(value is not None for value in asked):
+        body["enable_thinking"] = False
 
 
 def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:

@@ -88,20 +88,26 @@ def test_the_account_of_the_environment_is_the_active_one(monkeypatch: pytest.Mo
     assert run("status").exit_code == 4
 
 
+NOW = 1_800_000_000.0
+
+
 @pytest.mark.parametrize(
     ("known", "said"),
     [
-        ({"expires_at": time.time() + 7 * 3600}, "token good for 7 h 0 min"),
-        ({"expires_at": time.time() - 5}, "token expired"),
-        ({"expires_at": 1.0, "exhausted_until": time.time() + 1800}, "quota used up for another 30 min"),
+        ({"expires_at": NOW + 7 * 3600}, "token good for 7 h 0 min"),
+        ({"expires_at": NOW - 5}, "token expired"),
+        ({"expires_at": 1.0, "exhausted_until": NOW + 1800}, "quota used up for another 30 min"),
         ({"needs_login": True}, "sign in again: qwen-portal login work"),
-        ({"ended_at": time.time()}, "refused by the service"),
+        ({"ended_at": NOW}, "refused by the service"),
         ({"kind": "key", "plan": "coding"}, "API key"),
         ({"store": "file:/x/y", "expires_at": 1.0}, "file:/x/y (not encrypted)"),
     ],
 )
-def test_a_person_reads_how_an_account_stands(known: dict[str, Any], said: str) -> None:
+def test_a_person_reads_how_an_account_stands(
+    known: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One line an account; a store that does not encrypt is marked for ever after."""
+    monkeypatch.setattr("time.time", lambda: NOW)
     enter("work", **known)
     assert said in run("status").stdout
 

@@ -98,6 +98,35 @@ def test_what_the_portal_rejects_is_left_out_and_said(caplog: pytest.LogCaptureF
     assert shape("coding", **params).body["store"] is True
 
 
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("plan", "model", "params", "sent"),
+    [
+        ("oauth", "coder-model", {"tool_choice": "required"}, {"enable_thinking": False}),
+        (
+            "oauth",
+            "coder-model",
+            {"tool_choice": {"type": "function"}, "enable_thinking": True},
+            {"enable_thinking": False},
+        ),
+        ("oauth", "vision-model", {"tool_choice": "required"}, {}),
+        ("oauth", "vision-model", {"tool_choice": "required", "thinking_budget": 9}, {"enable_thinking": False}),
+        ("coding", "coder-model", {"tool_choice": "required"}, {}),
+        ("coding", "vision-model", {"tool_choice": "required"}, {"enable_thinking": False}),
+        ("oauth", "coder-model", {"tool_choice": "auto", "enable_thinking": True}, {"enable_thinking": True}),
+    ],
+)
+def test_a_forced_tool_call_switches_thinking_off(
+    plan: str, model: str, params: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    """Qwen refuses the two together, also where a model thinks without being told to; other requests keep it."""
+    body = shape(plan, model=model, tools=[TOOL], **params).body
+    thinking = ("enable_thinking", "thinking_budget", "reasoning_effort")
+    assert {name: value for name, value in body.items() if name in thinking} == sent
+
+
 def test_no_messages_is_an_error_before_any_request() -> None:
     """The service would answer with a 400 of its own."""
     with pytest.raises(QwenBadRequestError, match="empty"):

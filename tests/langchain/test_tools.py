@@ -71,10 +71,11 @@ def test_forcing_a_tool_pauses_thinking_for_that_request(
     model = ChatQwenPortal(**thinking)
     assert model.bind_tools([add], tool_choice=choice).invoke("Add 1 and 2.").tool_calls
     assert model.invoke("What is 1+2?").additional_kwargs["reasoning_content"]
-    forced, free = (set(entry.body) for entry in emulator.chats())
-    flags = {"enable_thinking", "thinking_budget", "reasoning_effort"}
-    assert not forced & flags
-    assert free & flags
+    flags = ("enable_thinking", "thinking_budget", "reasoning_effort")
+    forced, free = ({name: entry.body[name] for name in flags if name in entry.body} for entry in emulator.chats())
+    assert forced == {"enable_thinking": False}
+    assert free
+    assert free != forced
 
 
 def test_thinking_turned_off_stays_off_for_a_forced_tool(emulator: Emulator) -> None:

@@ -81,9 +81,7 @@ def test_no_file_names_a_package_registry() -> None:
 def test_no_resolver_file_of_another_tool_is_kept() -> None:
     """Lock files of uv and npm hold registry addresses; the hashed requirements take their place."""
     names = {Path(name).name for name in repository_files()}
-    assert names.isdisjoint(
-        {"uv.lock", "poetry.lock", "package-lock.json", "yarn.lock", ".npmrc", "pip.conf"}
-    )
+    assert names.isdisjoint({"uv.lock", "poetry.lock", "package-lock.json", "yarn.lock", ".npmrc", "pip.conf"})
 
 
 def test_published_files_hold_no_token_shapes() -> None:

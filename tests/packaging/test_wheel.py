@@ -25,9 +25,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         folder = Path(os.environ["TESTED_WHEEL_DIR"])
     else:
         folder = tmp_path_factory.mktemp("wheel")
-        subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True
-        )
+        subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
     (path,) = folder.glob("*.whl")
     return zipfile.ZipFile(path)
 
@@ -86,9 +84,7 @@ def test_extras_are_those_of_the_contract(metadata: email.message.Message) -> No
 def test_core_install_brings_neither_framework(metadata: email.message.Message) -> None:
     """A plain install has the seven core dependencies; LangChain and LiteLLM come with their extras."""
     required = {
-        line.split(">")[0].split("<")[0]
-        for line in metadata.get_all("Requires-Dist", [])
-        if "extra ==" not in line
+        line.split(">")[0].split("<")[0] for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line
     }
     assert required == {"click", "filelock", "httpx", "keyring", "platformdirs", "rich", "segno"}
 
