@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, quote_plus
+from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 import httpx
 
@@ -66,7 +66,7 @@ class Scrubber:
         authorization = request.headers.get("authorization", "")
         text = (request.body or b"").decode()
         bearer = ("access_token", authorization.removeprefix("Bearer "))
-        for field, value in [bearer, *_json_fields(text), *parse_qsl(text)]:
+        for field, value in [bearer, *_json_fields(text), *parse_qsl(text), *parse_qsl(urlsplit(request.uri).query)]:
             self._learn(field, value, numbered=field in _OF_THE_CLIENT)
         headers = request.headers.items()
         request.headers = {name: self._mask(value) for name, value in headers if name.lower() in KEPT_OF_REQUEST}
@@ -99,9 +99,11 @@ class Scrubber:
             self._placeholders.setdefault(value, f"{name}-{len(given) if numbered else 0}")
 
     def _mask(self, text: str) -> str:
-        for secret in sorted(self._placeholders, key=len, reverse=True):
-            for spelling in (secret, quote_plus(secret), json.dumps(secret)[1:-1]):
-                text = text.replace(spelling, self._placeholders[secret])
+        spelled = {each: new for secret, new in self._placeholders.items() for each in _spellings(secret)}
+        if spelled:
+            # In one go, and the longest first: no placeholder is looked at again, no secret is the half of another.
+            known = "|".join(re.escape(each) for each in sorted(spelled, key=len, reverse=True))
+            text = re.sub(known, lambda match: spelled[match[0]], text)
         text = _SHAPES.sub(lambda match: match["harmless"] or "scrubbed", text)
         return _LOOPBACK.sub(_public_address, text)
 
@@ -112,6 +114,11 @@ class Scrubber:
 def token_shapes(text: str) -> Iterator[str]:
     """Yield what looks like a token."""
     return (match[0] for match in _SHAPES.finditer(text) if not match["harmless"])
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return how a secret can stand in a form, an address or JSON."""
+    return {secret, quote_plus(secret), json.dumps(secret)[1:-1]}
 
 
 def _numbered_id(number: int) -> str:
