@@ -1,13 +1,13 @@
 """Which account serves a request, and what the index keeps of each."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import qwen_portal
-from qwen_portal.account import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreLockedError, QwenTokenNotAvailableError
 from qwen_portal.files import write_private
@@ -135,21 +135,33 @@ def test_labels_are_compared_in_one_spelling() -> None:
         qwen_portal.get_access_token("work")
 
 
-def _add_label(home: Path, label: str) -> None:
-    accounts = Accounts(home, "file")
-    made = Credential(kind="key", plan="coding", access_token=Secret("k"), generation=1)
-    accounts.keep(label, made)
+ADD_ACCOUNT = """
+import sys
+from pathlib import Path
+from qwen_portal.account import Accounts
+from qwen_portal.credentials import Credential
+from qwen_portal.secrets import Secret
+
+sys.stdin.readline()
+key = Credential(kind="key", plan="coding", access_token=Secret("k"), generation=1)
+Accounts(Path(sys.argv[1]), "file").keep(sys.argv[2], key)
+"""
 
 
 def test_eight_processes_lose_no_update(tmp_path: Path) -> None:
     """Every one of them adds an account; all are there."""
-    context = multiprocessing.get_context("spawn")
     labels = [f"account-{n}" for n in range(8)]
-    workers = [context.Process(target=_add_label, args=(tmp_path, label)) for label in labels]
+    workers = [
+        subprocess.Popen([sys.executable, "-c", ADD_ACCOUNT, tmp_path, label], stdin=subprocess.PIPE, text=True)
+        for label in labels
+    ]
     for worker in workers:
-        worker.start()
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
     for worker in workers:
-        worker.join(60)
+        worker.communicate(timeout=60)
+    assert [worker.returncode for worker in workers] == [0] * 8
     assert sorted(FileIndex(tmp_path / "accounts.json").read().accounts) == labels
 
 
