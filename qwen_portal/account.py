@@ -18,6 +18,7 @@ from qwen_portal.settings import Settings
 # `qwen-portal status` reads the index alone, so what only stores need is imported on first use.
 if TYPE_CHECKING:
     from qwen_portal.credentials import Credential
+    from qwen_portal.journal import Journal
     from qwen_portal.stores import Store
 
 DEFAULT_LABEL = "default"
@@ -39,6 +40,7 @@ class Account(NamedTuple):
         expires_at: When the access token ends.
         exhausted_until: Until when its quota is used up.
         needs_login: Whether only a new sign-in helps.
+        lost: How the sign-in was lost, if that was no revocation.
         ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
         generation: Generation of the stored credential.
         key: For kind ``env``, the key itself.
@@ -52,6 +54,7 @@ class Account(NamedTuple):
     expires_at: float | None = None
     exhausted_until: float | None = None
     needs_login: bool = False
+    lost: str | None = None
     ended_at: float | None = None
     generation: int = 0
     key: Secret | None = None
@@ -176,6 +179,13 @@ class Accounts:
             self._stores[name] = open_store(name, home=self._home, index=self.index)
         return self._stores[name]
 
+    def journal(self, label: str) -> "Journal | None":
+        """Return the account's refresh journal; ``None`` where nothing outlives the process."""
+        from qwen_portal.journal import Journal
+
+        lock = self.lock_path(label)
+        return Journal(lock.parent.parent / "journal" / lock.stem) if lock is not None else None
+
     def lock_path(self, label: str) -> Path | None:
         """Return the file whose lock guards this account's refresh; ``None`` where no other process can see it."""
         if not isinstance(self.index, FileIndex):
@@ -208,7 +218,7 @@ class Accounts:
             entry = data.accounts.setdefault(label, Entry(credential.kind, credential.plan, store))
             entry.kind, entry.plan, entry.store = credential.kind, credential.plan, store
             entry.generation, entry.expires_at = credential.generation, credential.expires_at
-            entry.needs_login = False
+            entry.needs_login, entry.lost = False, None
             data.active = data.active or label
 
     def _open_index(self) -> Index:
@@ -231,6 +241,7 @@ def _account(data: IndexData, label: str) -> Account:
         expires_at=entry.expires_at,
         exhausted_until=entry.exhausted_until,
         needs_login=entry.needs_login,
+        lost=entry.lost,
         ended_at=ended,
         generation=entry.generation,
     )

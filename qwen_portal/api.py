@@ -1,6 +1,8 @@
 """The package's plain functions: sign in and out, list and choose accounts, get a token."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from qwen_portal.account import Account
 from qwen_portal.plans import OAUTH
@@ -120,8 +122,27 @@ async def aget_access_token(account: str | None = None, *, force_refresh: bool =
     return credential.access_token.reveal()
 
 
+@contextmanager
+def keep_alive(account: str | None = None) -> Iterator[None]:
+    """Refresh an account's token ahead of time for as long as the block runs, so that no request waits for it.
+
+    Args:
+        account: Label; the active account if not given.
+
+    Raises:
+        QwenTokenNotAvailableError: Nobody is signed in.
+
+    Example:
+        >>> with qwen_portal.keep_alive():
+        ...     serve_for_days()
+    """
+    session = Session()
+    with session.tokens.keep_alive(session.choose(account)):
+        yield
+
+
 def close() -> None:
-    """Close the connections of all threads and forget what is cached; calling it again does nothing."""
+    """Stop background work, close the connections of all threads, forget what is cached; again it does nothing."""
     from qwen_portal.pools import close_sync_pool
 
     close_sync_pool()

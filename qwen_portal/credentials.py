@@ -93,6 +93,12 @@ class Credential:
             return "expired"
         return "soon" if left <= min(_SOON, 0.25 * whole) else "valid"
 
+    def seconds_until_soon(self) -> float:
+        """Return the seconds until :meth:`state` says ``soon``; for a key, for ever."""
+        if self.expires_at is None:
+            return float("inf")
+        return self.expires_at - time.time() - min(_SOON, 0.25 * (self.expires_at - self.issued_at))
+
     def is_dead(self) -> bool:
         """Tell whether the token's time is over, margin aside."""
         return self.expires_at is not None and time.time() >= self.expires_at

@@ -31,6 +31,7 @@ class Entry:
         expires_at: When the access token ends.
         exhausted_until: Until when its quota is used up.
         needs_login: Whether its refresh token is dead.
+        lost: How the sign-in was lost, if that was no revocation.
         ended_at: When the service refused a fresh token.
         proven: The last generation that got an answer.
     """
@@ -42,6 +43,7 @@ class Entry:
     expires_at: float | None = None
     exhausted_until: float | None = None
     needs_login: bool = False
+    lost: str | None = None
     ended_at: float | None = None
     proven: int = 0
 

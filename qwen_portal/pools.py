@@ -5,6 +5,7 @@ connections belong to it. It carries no account and no bearer.
 """
 
 import asyncio
+import os
 import platform
 import threading
 import weakref
@@ -73,3 +74,15 @@ async def close_async_pool() -> None:
         entry = _async_pools.pop(id(asyncio.get_running_loop()), None)
     if entry is not None:
         await entry[1].aclose()
+
+
+def _after_fork() -> None:
+    """Let a forked child open connections of its own; those it inherited belong to its parent."""
+    global _lock, _sync_pool  # noqa: PLW0603 - see the module's first lines
+    _lock = threading.Lock()
+    _sync_pool = None
+    _async_pools.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

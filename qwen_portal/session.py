@@ -1,5 +1,6 @@
 """What every door works with: the settings, the accounts and the tokens of this process."""
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,20 @@ class Session:
 def forget() -> None:
     """Drop what the process remembers of the stores; the memory store is no memory of another and stays."""
     with _lock:
+        for manager in _managers.values():
+            manager.close()
         _managers.clear()
         for place in [place for place in _accounts if place[1] != "memory"]:
             del _accounts[place]
         _told.clear()
+
+
+def _after_fork() -> None:
+    """Let a forked child begin anew: its parent's locks may be held by threads that it does not have."""
+    global _lock  # noqa: PLW0603 - the lock itself cannot be trusted any more
+    _lock = threading.Lock()
+    _managers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

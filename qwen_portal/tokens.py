@@ -1,35 +1,28 @@
 """One valid token per account, however many threads, tasks and processes ask for it.
 
 The refresh token is single-use: one overlapping refresh, or one answer not stored, and the sign-in is lost. So a
-refresh is one flight per account and process, under one lock per account and machine; the store is read again
-under the lock, and the new pair is stored before anybody uses it. The flight runs in a thread of its own, which
-neither Ctrl-C nor a cancelled task interrupts.
+refresh is one flight per account and process, and within it the transaction of ``refresh``. The flight runs in a
+thread of its own, which neither Ctrl-C nor a cancelled task interrupts. A token that ends soon is refreshed behind
+the requests that still use it.
 """
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from qwen_portal.account import Account, Accounts
 from qwen_portal.credentials import Credential
-from qwen_portal.errors import (
-    QwenConnectionError,
-    QwenError,
-    QwenRefreshTokenInvalidError,
-    QwenServiceEndedError,
-    QwenTokenExpiredError,
-)
-from qwen_portal.index import Entry, file_lock
-from qwen_portal.secrets import Secret
+from qwen_portal.errors import QwenError, QwenRefreshTokenInvalidError, QwenServiceEndedError
+from qwen_portal.index import Entry
+from qwen_portal.refresh import Refresher, is_same, serves
 
 _log = logging.getLogger("qwen_portal")
-_LOCK_SECONDS = 30.0
-_RETRIES = 2
-_RETRY_SECONDS = 2.0
+# After a refresh ahead of time that failed, the next one.
+_AHEAD_AGAIN_SECONDS = 60.0
 
 
 class TokenManager:
@@ -51,14 +44,13 @@ class TokenManager:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._accounts = accounts
-        self._oauth_url = oauth_url
-        self._client_id = client_id
-        self._sleep = sleep
+        self._refresher = Refresher(accounts, oauth_url=oauth_url, client_id=client_id, sleep=sleep)
         self._gate = threading.Lock()
         self._flights: dict[str, Future[Credential]] = {}
         self._known: dict[str, Credential] = {}
         self._proved: dict[str, int] = {}
-        self._announced: dict[str, int] = {}
+        self._ahead_at: dict[str, float] = {}
+        self._stop = threading.Event()
 
     def get(self, account: Account, *, refused: Credential | None = None) -> Credential:
         """Return a credential that is good to send, refreshing it if need be.
@@ -77,7 +69,7 @@ class TokenManager:
         credential = self._ready(account, refused)
         while credential is None:
             landed = self._flight(account, refused).result()
-            credential = None if _is_same(landed, refused) else landed
+            credential = None if is_same(landed, refused) else landed
         return credential
 
     async def aget(self, account: Account, *, refused: Credential | None = None) -> Credential:
@@ -86,8 +78,30 @@ class TokenManager:
         while credential is None:
             # the future is marked as running, so cancelling this task does not cancel the flight
             landed = await asyncio.wrap_future(self._flight(account, refused))
-            credential = None if _is_same(landed, refused) else landed
+            credential = None if is_same(landed, refused) else landed
         return credential
+
+    @contextmanager
+    def keep_alive(self, account: Account) -> Iterator[None]:
+        """Refresh an account's token ahead of time for as long as the block runs, requests or not."""
+        stop = threading.Event()
+
+        def watch() -> None:
+            while not (stop.is_set() or self._stop.is_set()):
+                self._look_ahead(account)
+                stop.wait(self._seconds_until_soon(account))
+
+        watcher = threading.Thread(target=watch, name="qwen-portal-keep-alive", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+
+    def close(self) -> None:
+        """Start no refresh ahead of time any more; one that is under way is finished."""
+        self._stop.set()
 
     def is_proved(self, account: Account, credential: Credential) -> bool:
         """Tell whether :meth:`proved` has nothing to note."""
@@ -125,16 +139,40 @@ class TokenManager:
         if account.ended_at is not None:
             raise _ended(account)
         known = self._known.get(account.label)
-        if known is None or known.generation < account.generation or not _serves(known, refused):
+        if known is None or known.generation < account.generation or not serves(known, refused):
             return None
-        if known.state() == "soon" and self._announced.get(account.label) != known.generation:
-            self._announced[account.label] = known.generation
-            left = (known.expires_at or 0.0) - time.time()
-            _log.info("account %s: the token is expiring soon, %d s left", account.label, left)
+        if known.state() == "soon":
+            self._start_ahead(account, known)
         _log.debug("account %s: using valid token", account.label)
         return known
 
-    def _flight(self, account: Account, refused: Credential | None) -> Future[Credential]:
+    def _start_ahead(self, account: Account, known: Credential) -> None:
+        """Begin a refresh that nobody waits for; after a failure not again for a minute, after a revocation never."""
+        now, last = time.monotonic(), self._ahead_at.get(account.label)
+        if self._stop.is_set() or account.needs_login or (last is not None and now - last < _AHEAD_AGAIN_SECONDS):
+            return
+        self._ahead_at[account.label] = now
+        left = (known.expires_at or 0.0) - time.time()
+        _log.info("account %s: the token is expiring soon, %d s left", account.label, left)
+        self._flight(account, None, ahead=True).add_done_callback(lambda flight: _tell(account, flight))
+
+    def _look_ahead(self, account: Account) -> None:
+        """Do for an idle program what a request does in passing."""
+        try:
+            fresh = self._accounts.choose(account.label)
+            known = self.get(fresh)
+        except QwenError as exc:
+            _log.warning("account %s: the token could not be kept alive: %s", account.label, exc)
+            return
+        if known.state() == "soon":
+            self._start_ahead(fresh, known)
+
+    def _seconds_until_soon(self, account: Account) -> float:
+        known = self._known.get(account.label)
+        left = _AHEAD_AGAIN_SECONDS if known is None else known.seconds_until_soon()
+        return max(1.0, min(_AHEAD_AGAIN_SECONDS, left))
+
+    def _flight(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Future[Credential]:
         """Join the flight under way for this account, or start one."""
         with self._gate:
             flight = self._flights.get(account.label)
@@ -143,15 +181,15 @@ class TokenManager:
                 flight.set_running_or_notify_cancel()
                 threading.Thread(
                     target=self._fly,
-                    args=(flight, account, refused),
+                    args=(flight, account, refused, ahead),
                     name="qwen-portal-refresh",
                     daemon=False,
                 ).start()
             return flight
 
-    def _fly(self, flight: Future[Credential], account: Account, refused: Credential | None) -> None:
+    def _fly(self, flight: Future[Credential], account: Account, refused: Credential | None, ahead: bool) -> None:  # noqa: FBT001 - a thread's argument
         try:
-            credential = self._obtain(account, refused)
+            credential = self._refresher.obtain(account, refused, ahead=ahead)
         except BaseException as exc:  # noqa: BLE001 - carried to everybody who waits
             self._land(account, None)
             flight.set_exception(exc)
@@ -162,76 +200,16 @@ class TokenManager:
     def _land(self, account: Account, credential: Credential | None) -> None:
         with self._gate:
             del self._flights[account.label]
-            self._known.pop(account.label, None)
             if credential is not None:
                 self._known[account.label] = credential
 
-    def _obtain(self, account: Account, refused: Credential | None) -> Credential:
-        """Read the store, and refresh only if what it holds does not serve."""
-        current = self._accounts.load(account)
-        if _serves(current, refused) or current.kind != "oauth":
-            return current
-        path = self._accounts.lock_path(account.label)
-        with file_lock(path, _LOCK_SECONDS) if path is not None else contextlib.nullcontext():
-            current = self._accounts.load(account)
-            return current if _serves(current, refused) else self._refresh(account, current, refused)
 
-    def _refresh(self, account: Account, current: Credential, refused: Credential | None) -> Credential:
-        if current.refresh_token is None:
-            msg = f"The token of account {account.label!r} is no longer good, and it came without a refresh token."
-            raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {account.label}`.")
-        _log.info("account %s: refreshing the token", account.label)
-        try:
-            renewed = self._spend(current, current.refresh_token)
-        except QwenRefreshTokenInvalidError as exc:
-            return self._adopt(account, current, exc)
-        except QwenError as exc:
-            if refused is None and not current.is_dead():
-                _log.warning("account %s: the token could not be refreshed yet: %s", account.label, exc)
-                return current
-            msg = f"The token of account {account.label!r} is no longer good and could not be renewed: {exc.message}"
-            raise QwenTokenExpiredError(msg, kind=exc.kind) from exc
-        self._accounts.keep(account.label, renewed)
-        _log.info("account %s: token refreshed", account.label)
-        return renewed
-
-    def _spend(self, current: Credential, refresh_token: Secret) -> Credential:
-        """Send the refresh token; again only where it surely was not received."""
-        from qwen_portal import oauth
-
-        attempt = 0
-        while True:
-            try:
-                answer = oauth.refresh(refresh_token, oauth_url=self._oauth_url, client_id=self._client_id)
-            except QwenConnectionError as exc:
-                if exc.sent or attempt == _RETRIES:
-                    raise
-                attempt += 1
-                self._sleep(_RETRY_SECONDS)
-            else:
-                return current.renewed(answer)
-
-    def _adopt(self, account: Account, current: Credential, exc: QwenRefreshTokenInvalidError) -> Credential:
-        """Take what another program stored meanwhile; without such a thing the sign-in is over, but is kept."""
-        stored = self._accounts.load(account)
-        if not _is_same(stored, current):
-            return stored
-
-        def change(entry: Entry) -> None:
-            entry.needs_login = True
-
-        self._accounts.mark(account.label, change)
-        raise QwenRefreshTokenInvalidError(
-            exc.message, hint=f"Run `qwen-portal login {account.label}` to sign in again."
-        )
-
-
-def _is_same(credential: Credential, other: Credential | None) -> bool:
-    return other is not None and credential.access_token == other.access_token
-
-
-def _serves(credential: Credential, refused: Credential | None) -> bool:
-    return credential.state() != "expired" and not _is_same(credential, refused)
+def _tell(account: Account, flight: Future[Credential]) -> None:
+    failure = flight.exception()
+    if isinstance(failure, QwenRefreshTokenInvalidError):
+        _log.warning("account %s: %s", account.label, failure)
+    elif failure is not None:
+        _log.warning("account %s: the token could not be refreshed ahead of time: %s", account.label, failure)
 
 
 def _ended(account: Account) -> QwenServiceEndedError:

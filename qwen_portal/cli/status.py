@@ -60,7 +60,7 @@ def _kept(account: "Account") -> str:
 
 def _state(account: "Account") -> str:
     if account.needs_login:
-        return f"sign in again: qwen-portal login {account.label}"
+        return f"{account.lost or 'the service ended this sign-in'}; sign in again: qwen-portal login {account.label}"
     if account.ended_at is not None:
         return "refused by the service: its free tier ended on 2026-04-16; see qwen-portal login --help for plans"
     if _is_exhausted(account):

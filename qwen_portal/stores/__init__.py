@@ -22,6 +22,13 @@ class Store(Protocol):
             QwenStoreError: It could not; the hint names the other places.
         """
 
+    def rehearse(self, label: str, credential: Credential) -> None:
+        """Prove that a credential could be kept, without touching the one that is.
+
+        Raises:
+            QwenStoreError: It could not.
+        """
+
     def load(self, label: str) -> Credential | None:
         """Return the account's credential, or ``None`` if there is none."""
 

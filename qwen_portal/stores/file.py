@@ -34,6 +34,17 @@ class FileStore:
         """
         make_private_folder(self._folder)
 
+    def rehearse(self, label: str, credential: Credential) -> None:
+        """Write the record beside its file, and remove it again.
+
+        Raises:
+            QwenStoreError: The file system refused.
+        """
+        path = self.path(label)
+        rehearsal = path.with_name(f"{path.name}.rehearsal")
+        write_private(rehearsal, self._record(label, credential))
+        remove(rehearsal)
+
     def load(self, label: str) -> Credential | None:
         """Return the account's credential, or ``None``.
 

@@ -90,6 +90,14 @@ class KeyringStore:
         msg = f"The keyring's item for account {label!r} is not a sign-in of this package."
         raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
 
+    def rehearse(self, label: str, credential: Credential) -> None:
+        """Write the slot that is not in use and read it back; the pointer stays.
+
+        Raises:
+            QwenStoreError: As :meth:`save` says.
+        """
+        self._write_free_slot(label, credential)
+
     def save(self, label: str, credential: Credential) -> None:
         """Write the slot that is not in use, read it back, then point to it.
 
@@ -98,6 +106,11 @@ class KeyringStore:
             QwenStoreLockedError: The keyring is locked.
             QwenStoreUnavailableError: There is no keyring, or it does not answer.
         """
+        slot = self._write_free_slot(label, credential)
+        with self._index.edit() as data:
+            data.slots[label] = slot
+
+    def _write_free_slot(self, label: str, credential: Credential) -> str:
         record = Secret(credential.to_json())
         if len(record.reveal()) > RECORD_LIMIT:
             msg = (
@@ -109,8 +122,7 @@ class KeyringStore:
         if self._read(label, free) != record:
             msg = f"The keyring did not keep the sign-in of account {label!r}: it reads back differently."
             raise QwenStoreUnavailableError(msg)
-        with self._index.edit() as data:
-            data.slots[label] = free
+        return free
 
     def delete(self, label: str) -> bool:
         """Remove both slots; tell whether there was anything.
@@ -239,3 +251,13 @@ _UNLOCK = (
     "Unlock it (log in to the desktop session, or `security unlock-keychain` on macOS over SSH), or set "
     "QWEN_PORTAL_STORE=file to keep the sign-in in a file only you can read."
 )
+
+
+def _after_fork() -> None:
+    """Give a forked child a lock that no thread of its parent holds."""
+    global _one_call  # noqa: PLW0603 - the lock itself cannot be trusted any more
+    _one_call = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -14,6 +14,9 @@ class MemoryStore:
     def probe(self) -> None:
         """Do nothing: memory always works."""
 
+    def rehearse(self, label: str, credential: Credential) -> None:
+        """Do nothing: memory always works."""
+
     def load(self, label: str) -> Credential | None:
         """Return the account's credential, or ``None``."""
         return self._credentials.get(label)

@@ -1,0 +1,121 @@
+"""What must survive a crash in the middle of a refresh: a note without secrets, and a rescue for tokens.
+
+Between the moment a refresh token is spent and the moment its answer is stored, the sign-in exists in this process
+alone. The note says so beforehand, so that afterwards a crash can be told from a revocation. If the answer arrives
+but the store fails, the rescue file takes it.
+"""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+from qwen_portal.credentials import Credential
+from qwen_portal.files import read_private, remove, write_private
+from qwen_portal.secrets import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A refresh that was begun.
+
+    Attributes:
+        generation: Of the credential whose refresh token was to be spent.
+        fingerprint: Of that refresh token.
+        at: Seconds since the epoch.
+        pid: Process that began it.
+        outcome: ``open`` while under way (or if the process died), ``no-answer`` if the connection broke after the
+            token was sent, ``not-stored`` if the answer could not be stored.
+    """
+
+    generation: int
+    fingerprint: str
+    at: float
+    pid: int
+    outcome: Literal["open", "no-answer", "not-stored"] = "open"
+
+    def is_about(self, credential: Credential) -> bool:
+        """Tell whether it was this credential's refresh token that was to be spent."""
+        return credential.refresh_token is not None and credential.refresh_token.fingerprint() == self.fingerprint
+
+    def story(self) -> str:
+        """Tell in a sentence how the sign-in may have been lost."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        if self.outcome == "no-answer":
+            return f"the connection broke during the refresh at {when}, and the answer with the new token never arrived"
+        if self.outcome == "not-stored":
+            return f"the new token of the refresh at {when} could not be stored"
+        return f"the program (pid {self.pid}) was ended in the middle of the refresh at {when}"
+
+
+class Journal:
+    """The notes and the rescue of one account.
+
+    Args:
+        path: A file name without suffix, private to the account.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._note = path.with_suffix(".json")
+        self._rescue = path.with_suffix(".rescue")
+
+    @property
+    def rescue_path(self) -> Path:
+        """Where :meth:`rescue` puts a credential."""
+        return self._rescue
+
+    def begin(self, credential: Credential) -> None:
+        """Note that this credential's refresh token is about to be spent.
+
+        Raises:
+            QwenStoreError: The note cannot be written; nothing has been spent.
+        """
+        fingerprint = credential.refresh_token.fingerprint() if credential.refresh_token else ""
+        self._write(Note(credential.generation, fingerprint, time.time(), os.getpid()))
+
+    def end(self, outcome: Literal["no-answer", "not-stored"] | None = None) -> None:
+        """Note how it ended; without an outcome all is well and the note goes."""
+        note = self.read()
+        if outcome is None:
+            remove(self._note)
+        elif note is not None:
+            self._write(replace(note, outcome=outcome))
+
+    def read(self) -> Note | None:
+        """Return the note of a refresh that did not end well, or is under way."""
+        text = read_private(self._note)
+        if text is None:
+            return None
+        known = {item.name for item in fields(Note)}
+        try:
+            return Note(**{name: value for name, value in json.loads(text).items() if name in known})
+        except (ValueError, TypeError, AttributeError):
+            return None
+
+    def rescue(self, credential: Credential) -> None:
+        """Keep a credential that its store would not take.
+
+        Raises:
+            QwenStoreError: Not even that worked.
+        """
+        write_private(self._rescue, credential.to_json())
+
+    def rescued(self) -> Credential | None:
+        """Return the credential that was rescued, if there is one."""
+        text = read_private(self._rescue)
+        if text is None:
+            return None
+        try:
+            return Credential.from_json(Secret(text))
+        except ValueError:
+            return None
+
+    def clear(self) -> None:
+        """Forget the note and the rescue: the store has the sign-in."""
+        remove(self._rescue)
+        remove(self._note)
+
+    def _write(self, note: Note) -> None:
+        write_private(self._note, json.dumps(asdict(note)))

@@ -1,0 +1,193 @@
+"""The refresh transaction: whatever happens, at every moment the sign-in is in a store, or a note says why not.
+
+    lock the account -> read the store again, adopt what another process stored
+    -> prove that the store can be written -> note it in the journal -> spend the refresh token
+    -> store the new pair and read it back -> clear the journal -> only now hand it out
+
+A loser's rejection is believed only after another look at the store; nothing is ever deleted.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+
+from qwen_portal.account import Account, Accounts
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import (
+    QwenConnectionError,
+    QwenError,
+    QwenRefreshTokenInvalidError,
+    QwenStoreError,
+    QwenTimeoutError,
+    QwenTokenExpiredError,
+)
+from qwen_portal.index import Entry, file_lock
+from qwen_portal.journal import Journal, Note
+from qwen_portal.secrets import Secret
+
+_log = logging.getLogger("qwen_portal")
+_LOCK_SECONDS = 30.0
+_RETRIES = 2
+_RETRY_SECONDS = 2.0
+
+
+class Refresher:
+    """Runs the transaction; one at a time per account and machine.
+
+    Args:
+        accounts: The accounts of this user.
+        oauth_url: Sign-in host.
+        client_id: OAuth client id.
+        sleep: Waits that many seconds between two tries.
+    """
+
+    def __init__(
+        self, accounts: Accounts, *, oauth_url: str, client_id: str, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._accounts = accounts
+        self._oauth_url = oauth_url
+        self._client_id = client_id
+        self._sleep = sleep
+
+    def obtain(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Credential:
+        """Return what the store holds if it serves, else refresh it.
+
+        Args:
+            account: Whose.
+            refused: A credential the service refused.
+            ahead: Whether a token that ends soon is to be refreshed too.
+
+        Raises:
+            QwenError: As :meth:`TokenManager.get` says.
+        """
+        current = self._accounts.load(account)
+        if current.kind != "oauth" or serves(current, refused, ahead=ahead):
+            return current
+        path = self._accounts.lock_path(account.label)
+        with file_lock(path, _LOCK_SECONDS) if path is not None else contextlib.nullcontext():
+            current = self._newest(account)
+            if serves(current, refused, ahead=ahead):
+                return current
+            try:
+                return self._refresh(account, current)
+            except (QwenRefreshTokenInvalidError, QwenTokenExpiredError):
+                raise
+            except QwenError as exc:
+                if refused is None and not current.is_dead():
+                    _log.warning("account %s: the token could not be refreshed yet: %s", account.label, exc)
+                    return current
+                if isinstance(exc, QwenStoreError):
+                    raise
+                what = f"The token of account {account.label!r} is no longer good and could not be renewed"
+                raise QwenTokenExpiredError(f"{what}: {exc.message}", kind=exc.kind) from exc
+
+    def _newest(self, account: Account) -> Credential:
+        """Read the store under the lock; a credential that was rescued goes back into it first."""
+        stored, journal = self._accounts.load(account), self._accounts.journal(account.label)
+        rescued = journal.rescued() if journal is not None else None
+        if journal is None or rescued is None:
+            return stored
+        if rescued.generation > stored.generation:
+            try:
+                self._accounts.keep(account.label, rescued)
+            except QwenStoreError as exc:
+                _log.warning("account %s: the token stays in %s: %s", account.label, journal.rescue_path, exc.message)
+                return rescued
+            _log.info("account %s: the rescued token is back in its store", account.label)
+            stored = rescued
+        journal.clear()
+        return stored
+
+    def _refresh(self, account: Account, current: Credential) -> Credential:
+        if current.refresh_token is None:
+            msg = f"The token of account {account.label!r} is no longer good, and it came without a refresh token."
+            raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {account.label}`.")
+        _log.info("account %s: refreshing the token", account.label)
+        # A store that is dead or locked must say so before the token is spent.
+        self._accounts.store(account.store).rehearse(account.label, current)
+        journal = self._accounts.journal(account.label)
+        before = journal.read() if journal is not None else None
+        if journal is not None:
+            journal.begin(current)
+        try:
+            renewed = self._spend(current, current.refresh_token)
+        except QwenRefreshTokenInvalidError as exc:
+            return self._adopt(account, current, exc, journal, before)
+        except QwenError as exc:
+            if journal is not None:
+                journal.end("no-answer" if _may_be_spent(exc) else None)
+            raise
+        self._store(account, renewed, journal)
+        _log.info("account %s: token refreshed", account.label)
+        return renewed
+
+    def _spend(self, current: Credential, refresh_token: Secret) -> Credential:
+        """Send the refresh token; again only where it surely was not received."""
+        from qwen_portal import oauth
+
+        attempt = 0
+        while True:
+            try:
+                answer = oauth.refresh(refresh_token, oauth_url=self._oauth_url, client_id=self._client_id)
+            except QwenConnectionError as exc:
+                if exc.sent or attempt == _RETRIES:
+                    raise
+                attempt += 1
+                self._sleep(_RETRY_SECONDS)
+            else:
+                return current.renewed(answer)
+
+    def _store(self, account: Account, renewed: Credential, journal: Journal | None) -> None:
+        """Keep the new pair; if its store refuses after all, a private file takes it and the error names that file."""
+        try:
+            self._accounts.keep(account.label, renewed)
+        except QwenStoreError as exc:
+            if journal is None:
+                raise
+            journal.end("not-stored")
+            journal.rescue(renewed)
+            msg = f"The refreshed token of account {account.label!r} could not be stored: {exc.message}"
+            hint = f"It is kept in {journal.rescue_path} and goes back by itself when the store works again. {exc.hint}"
+            raise type(exc)(msg, hint=hint) from None
+        if journal is not None:
+            journal.clear()
+
+    def _adopt(
+        self,
+        account: Account,
+        current: Credential,
+        exc: QwenRefreshTokenInvalidError,
+        journal: Journal | None,
+        before: Note | None,
+    ) -> Credential:
+        """Take what another program stored meanwhile; without such a thing the sign-in is over, but is kept."""
+        stored = self._accounts.load(account)
+        if journal is not None:
+            journal.end()
+        if not is_same(stored, current):
+            return stored
+        lost = before is not None and before.is_about(current)
+        story = before.story() if before is not None and lost else None
+
+        def change(entry: Entry) -> None:
+            entry.needs_login, entry.lost = True, story
+
+        self._accounts.mark(account.label, change)
+        message = exc.message if story is None else f"The sign-in of account {account.label!r} was lost: {story}."
+        raise QwenRefreshTokenInvalidError(message, hint=f"Run `qwen-portal login {account.label}` to sign in again.")
+
+
+def is_same(credential: Credential, other: Credential | None) -> bool:
+    """Tell whether two credentials send the same bearer."""
+    return other is not None and credential.access_token == other.access_token
+
+
+def serves(credential: Credential, refused: Credential | None, *, ahead: bool = False) -> bool:
+    """Tell whether a credential is good to send: not over, not refused, and not about to end if asked ahead."""
+    return not is_same(credential, refused) and credential.state() in ({"valid"} if ahead else {"valid", "soon"})
+
+
+def _may_be_spent(exc: QwenError) -> bool:
+    """Tell whether a failure leaves open whether the server took the refresh token."""
+    return isinstance(exc, QwenTimeoutError) or (isinstance(exc, QwenConnectionError) and exc.sent)
