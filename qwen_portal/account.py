@@ -5,12 +5,13 @@ account of kind ``env`` that is in neither.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
-from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label
+from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label, file_lock
 from qwen_portal.plans import KEY_PLANS, OAUTH, Kind, Plan, find_plan
 from qwen_portal.secrets import Secret
 from qwen_portal.settings import Settings
@@ -25,6 +26,7 @@ DEFAULT_LABEL = "default"
 ENV_LABEL = "env"
 # How long a service that refused a fresh token is left alone.
 ENDED_SECONDS = 900.0
+_LOCK_SECONDS = 30.0
 
 
 # A named tuple, as in `plans`: quicker to define than a dataclass.
@@ -130,7 +132,11 @@ class Accounts:
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
         """Keep a person's new sign-in: it becomes active, and what was remembered against the account goes."""
-        self.keep(label, credential)
+        with self.locked(label):
+            self.keep(label, credential)
+            journal = self.journal(label)
+            if journal is not None:
+                journal.clear()
         self.use(label)
         return self.choose(label)
 
@@ -154,11 +160,15 @@ class Accounts:
             QwenStoreError: The store failed; the account is still there.
         """
         account = self.choose(label)
-        self.store(account.store).delete(account.label)
-        with self.index.edit() as data:
-            data.accounts.pop(account.label, None)
-            if data.active == account.label:
-                data.active = next(iter(data.accounts), None)
+        with self.locked(account.label):
+            self.store(account.store).delete(account.label)
+            journal = self.journal(account.label)
+            if journal is not None:
+                journal.clear()
+            with self.index.edit() as data:
+                data.accounts.pop(account.label, None)
+                if data.active == account.label:
+                    data.active = next(iter(data.accounts), None)
         return account
 
     def mark(self, label: str, change: Callable[[Entry], None]) -> None:
@@ -181,18 +191,25 @@ class Accounts:
 
     def journal(self, label: str) -> "Journal | None":
         """Return the account's refresh journal; ``None`` where nothing outlives the process."""
-        from qwen_portal.journal import Journal
-
-        lock = self.lock_path(label)
-        return Journal(lock.parent.parent / "journal" / lock.stem) if lock is not None else None
-
-    def lock_path(self, label: str) -> Path | None:
-        """Return the file whose lock guards this account's refresh; ``None`` where no other process can see it."""
         if not isinstance(self.index, FileIndex):
             return None
-        import hashlib
+        from qwen_portal.journal import Journal
 
-        return self.index.path.parent / "locks" / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.lock"
+        return Journal(self.index.path.parent / "journal" / _file_name(label))
+
+    @contextmanager
+    def locked(self, label: str) -> Iterator[None]:
+        """Hold the account: nobody else on this machine refreshes, replaces or removes its credential meanwhile.
+
+        Raises:
+            QwenStoreLockedError: Another process held it for 30 s.
+        """
+        if not isinstance(self.index, FileIndex):
+            # no other process can see it, and in this one a refresh is a single flight
+            yield
+            return
+        with file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock", _LOCK_SECONDS):
+            yield
 
     def _store_for(self, label: str) -> "Store":
         # An account stays where it is unless the user names a place.
@@ -260,6 +277,13 @@ def environment_account(settings: Settings) -> Account | None:
         raise QwenError(msg, hint=f"Set QWEN_PORTAL_PLAN to one of {', '.join(KEY_PLANS)}, or QWEN_PORTAL_BASE_URL.")
     plan = key_plan(settings.plan or settings.base_url or "")
     return Account(ENV_LABEL, "env", plan, active=True, store="environment", key=settings.api_key)
+
+
+def _file_name(label: str) -> str:
+    """Name an account's files by a hash: a label may hold anything."""
+    import hashlib
+
+    return hashlib.sha256(label.encode()).hexdigest()[:32]
 
 
 def _one_file(store: str) -> Path | None:

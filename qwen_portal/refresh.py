@@ -7,7 +7,6 @@
 A loser's rejection is believed only after another look at the store; nothing is ever deleted.
 """
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -22,12 +21,11 @@ from qwen_portal.errors import (
     QwenTimeoutError,
     QwenTokenExpiredError,
 )
-from qwen_portal.index import Entry, file_lock
+from qwen_portal.index import Entry
 from qwen_portal.journal import Journal, Note
 from qwen_portal.secrets import Secret
 
 _log = logging.getLogger("qwen_portal")
-_LOCK_SECONDS = 30.0
 _RETRIES = 2
 _RETRY_SECONDS = 2.0
 
@@ -64,8 +62,7 @@ class Refresher:
         current = self._accounts.load(account)
         if current.kind != "oauth" or serves(current, refused, ahead=ahead):
             return current
-        path = self._accounts.lock_path(account.label)
-        with file_lock(path, _LOCK_SECONDS) if path is not None else contextlib.nullcontext():
+        with self._accounts.locked(account.label):
             current = self._newest(account)
             if serves(current, refused, ahead=ahead):
                 return current

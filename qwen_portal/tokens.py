@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from qwen_portal.account import Account, Accounts
 from qwen_portal.credentials import Credential
-from qwen_portal.errors import QwenError, QwenRefreshTokenInvalidError, QwenServiceEndedError
+from qwen_portal.errors import QwenError, QwenServiceEndedError
 from qwen_portal.index import Entry
 from qwen_portal.refresh import Refresher, is_same, serves
 
@@ -154,7 +154,7 @@ class TokenManager:
         self._ahead_at[account.label] = now
         left = (known.expires_at or 0.0) - time.time()
         _log.info("account %s: the token is expiring soon, %d s left", account.label, left)
-        self._flight(account, None, ahead=True).add_done_callback(lambda flight: _tell(account, flight))
+        self._flight(account, None, ahead=True)
 
     def _look_ahead(self, account: Account) -> None:
         """Do for an idle program what a request does in passing."""
@@ -191,6 +191,9 @@ class TokenManager:
         try:
             credential = self._refresher.obtain(account, refused, ahead=ahead)
         except BaseException as exc:  # noqa: BLE001 - carried to everybody who waits
+            if ahead:
+                # nobody may be waiting for it
+                _log.warning("account %s: the token could not be refreshed ahead of time: %s", account.label, exc)
             self._land(account, None)
             flight.set_exception(exc)
         else:
@@ -202,14 +205,6 @@ class TokenManager:
             del self._flights[account.label]
             if credential is not None:
                 self._known[account.label] = credential
-
-
-def _tell(account: Account, flight: Future[Credential]) -> None:
-    failure = flight.exception()
-    if isinstance(failure, QwenRefreshTokenInvalidError):
-        _log.warning("account %s: %s", account.label, failure)
-    elif failure is not None:
-        _log.warning("account %s: the token could not be refreshed ahead of time: %s", account.label, failure)
 
 
 def _ended(account: Account) -> QwenServiceEndedError:

@@ -137,15 +137,89 @@ def test_the_margin_is_30_seconds_or_a_tenth_of_the_life(life: float, left: floa
     assert credential(issued_at=now + left - life, expires_at=now + left).state() == state
 
 
-def test_a_token_that_ends_soon_is_used_and_said_to_end(accounts: Accounts, caplog: pytest.LogCaptureFixture) -> None:
-    """Inside the last five minutes one log line per token announces it."""
+def test_a_token_that_ends_soon_is_renewed_behind_the_requests(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Requests go on with the old token while one refresh is under way; then they have the new one."""
     now = time.time()
     accounts.keep(LABEL, credential(issued_at=now - 3500, expires_at=now + 100))
     tokens, account = manager(accounts), accounts.choose()
+    assert tokens.get(account).access_token.reveal() == "first"
+    asked, go_on = threading.Event(), threading.Event()
+
+    def refresh(token: Secret, **_: object) -> TokenResponse:
+        asked.set()
+        assert go_on.wait(30)
+        return NEW
+
+    monkeypatch.setattr(oauth, "refresh", refresh)
     with caplog.at_level(logging.INFO, "qwen_portal"):
-        for _ in range(3):
-            tokens.get(account)
+        assert {tokens.get(account).access_token.reveal() for _ in range(3)} == {"first"}
+        assert asked.wait(30)
+        assert tokens.get(account).access_token.reveal() == "first"
+        flight = tokens._flights[LABEL]
+        go_on.set()
+        flight.result(30)
+    assert tokens.get(account).access_token.reveal() == "second"
     assert caplog.text.count("expiring soon") == 1
+
+
+def test_a_refresh_ahead_of_time_that_fails_is_tried_again_after_a_minute(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sign-in host that is down for a moment costs a line in the log, not a request."""
+    now = time.time()
+    accounts.keep(LABEL, credential(issued_at=now - 3500, expires_at=now + 100))
+    tokens, account = manager(accounts), accounts.choose()
+    tokens.get(account)
+    clock = [1000.0]
+    monkeypatch.setattr("qwen_portal.tokens.time.monotonic", lambda: clock[0])
+    spent = answer_refresh(monkeypatch, QwenServerError("down"), NEW)
+    for moment, tries in ((1000.0, 1), (1059.0, 1), (1061.0, 2)):
+        clock[0] = moment
+        tokens.get(account)
+        while (flight := tokens._flights.get(LABEL)) is not None:
+            flight.exception(30)
+        assert len(spent) == tries
+    assert tokens.get(account).access_token.reveal() == "second"
+    assert "could not be refreshed yet" in caplog.text
+
+
+def test_a_sign_in_that_ended_stops_the_refresh_ahead_of_time(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One warning names the command; the token's last minutes are used without another try."""
+    now = time.time()
+    accounts.keep(LABEL, credential(issued_at=now - 3500, expires_at=now + 100))
+    tokens = manager(accounts)
+    tokens.get(accounts.choose())
+    spent = answer_refresh(monkeypatch, QwenRefreshTokenInvalidError("dead"))
+    for _ in range(3):
+        assert tokens.get(accounts.choose()).access_token.reveal() == "first"
+        while (flight := tokens._flights.get(LABEL)) is not None:
+            flight.exception(30)
+    assert len(spent) == 1
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+    assert "qwen-portal login default" in caplog.text
+
+
+def test_keep_alive_refreshes_without_requests(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle program's token is renewed in time."""
+    now = time.time()
+    accounts.keep(LABEL, credential(issued_at=now - 3500, expires_at=now + 100))
+    done = threading.Event()
+
+    def refresh(token: Secret, **_: object) -> TokenResponse:
+        done.set()
+        return NEW
+
+    monkeypatch.setattr(oauth, "refresh", refresh)
+    tokens = manager(accounts)
+    with tokens.keep_alive(accounts.choose()):
+        assert done.wait(30)
+        while (flight := tokens._flights.get(LABEL)) is not None:
+            flight.result(30)
+    assert tokens.get(accounts.choose()).access_token.reveal() == "second"
 
 
 def test_what_the_answer_lacks_is_kept(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
