@@ -202,13 +202,14 @@ class Accounts:
         """Hold the account: nobody else on this machine refreshes, replaces or removes its credential meanwhile.
 
         Raises:
-            QwenStoreLockedError: Another process held it for 30 s.
+            QwenStoreLockedError: Another process held it for 30 s, or the qwen CLI its shared file.
         """
         if not isinstance(self.index, FileIndex):
             # no other process can see it, and in this one a refresh is a single flight
             yield
             return
-        with file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock", _LOCK_SECONDS):
+        lock = file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock", _LOCK_SECONDS)
+        with lock, self._store_for(label).exclusive():
             yield
 
     def _store_for(self, label: str) -> "Store":
@@ -218,6 +219,8 @@ class Accounts:
 
     def _read(self) -> IndexData:
         data = self.index.read()
+        if self._place == "qwen-cli":
+            return self._follow_qwen_cli(data)
         if data.accounts or self._one_file is None:
             return data
         from qwen_portal.stores.file import OneFileStore
@@ -228,6 +231,25 @@ class Accounts:
         credential = store.load(label) if label is not None else None
         if label is not None and credential is not None:
             self._enter(label, credential, store.name)
+        return self.index.read()
+
+    def _follow_qwen_cli(self, data: IndexData) -> IndexData:
+        """Note what the qwen CLI did to its file meanwhile: a sign-in, a refresh, a sign-out."""
+        from qwen_portal.stores.qwen_cli import QwenCliStore
+
+        store = self.store("qwen-cli")
+        assert isinstance(store, QwenCliStore)  # noqa: S101 - for the type checker
+        label = next(iter(data.accounts), DEFAULT_LABEL)
+        known, generation = data.accounts.get(label), store.generation()
+        if generation == (known.generation if known is not None else None):
+            return data
+        credential = store.load(label)
+        if credential is not None:
+            self._enter(label, credential, store.name)
+        else:
+            with self.index.edit() as edited:
+                if store.generation() is None:
+                    edited.accounts.clear()
         return self.index.read()
 
     def _enter(self, label: str, credential: "Credential", store: str) -> None:
@@ -242,6 +264,10 @@ class Accounts:
         """Keep the index where the credentials are: in this process, beside the one file, else in HOME."""
         if self._place == "memory":
             return MemoryIndex()
+        if self._place == "qwen-cli":
+            from qwen_portal.stores.qwen_cli import own_folder
+
+            return FileIndex(own_folder(self._home) / "accounts.json")
         one = self._one_file
         return FileIndex(self._home / "accounts.json" if one is None else one.with_name(f"{one.name}.accounts.json"))
 

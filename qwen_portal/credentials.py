@@ -30,7 +30,8 @@ class Credential:
         issued_at: Seconds since the epoch.
         expires_at: Seconds since the epoch; ``None`` means never (keys).
         resource_url: Where the server said to send requests, as it said it.
-        generation: Grows with every change, over sign-outs too, so that of two copies the newer is known.
+        generation: Milliseconds since the epoch, or one more than before; it grows with every change, over sign-outs
+            too, so that of two copies the newer is known.
         refreshed: Whether a refresh, not a person's sign-in, made this token.
     """
 
@@ -76,7 +77,7 @@ class Credential:
             issued_at=now,
             expires_at=now + life(response.expires_in),
             resource_url=response.resource_url or self.resource_url,
-            generation=self.generation + 1,
+            generation=max(self.generation + 1, _new_generation(now)),
             refreshed=True,
         )
 

@@ -38,8 +38,13 @@ def make_private_folder(folder: Path) -> None:
         raise _failed("make the folder", folder, exc) from None
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str, *, modified: int | None = None) -> None:
     """Replace a file's content in one step, durably.
+
+    Args:
+        path: The file.
+        text: Its new content.
+        modified: Its time of change, in ms since the epoch; now if not given.
 
     Raises:
         QwenStoreError: The file system refused; the old content is untouched.
@@ -55,6 +60,8 @@ def write_private(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if modified is not None:
+            os.utime(temporary, ns=(modified * 1_000_000,) * 2)
         Path(temporary).replace(path)
     except OSError as exc:
         if temporary is not None:
@@ -70,6 +77,19 @@ def read_private(path: Path) -> str | None:
     Raises:
         QwenStoreError: It is a link, not a plain file, of another user, readable by others, or unreadable.
     """
+    return _read(path, refused=_OTHERS)
+
+
+def read_owned(path: Path) -> str | None:
+    """Read a file of this user that another program wrote, with the permissions it chose; ``None`` without one.
+
+    Raises:
+        QwenStoreError: It is a link, not a plain file, of another user, or unreadable.
+    """
+    return _read(path, refused=0)
+
+
+def _read(path: Path, *, refused: int) -> str | None:
     try:
         handle = os.open(path, os.O_RDONLY | _NOFOLLOW | _NONBLOCK)
     except FileNotFoundError:
@@ -77,7 +97,7 @@ def read_private(path: Path) -> str | None:
     except OSError as exc:
         raise _failed("read", path, exc) from None
     try:
-        _check_opened(path, os.fstat(handle))
+        _check_opened(path, os.fstat(handle), refused)
         with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(_LIMIT).decode("utf-8", errors="replace")
     except OSError as exc:
@@ -86,13 +106,13 @@ def read_private(path: Path) -> str | None:
         os.close(handle)
 
 
-def _check_opened(path: Path, found: os.stat_result) -> None:
+def _check_opened(path: Path, found: os.stat_result, refused: int) -> None:
     """Judge the opened file, not the path, so that swapping the path in between gains nothing."""
     if not stat.S_ISREG(found.st_mode):
         raise _refused(path, "it is not a plain file", f"Move {path} away.")
     if _POSIX and found.st_uid != os.geteuid():
         raise _refused(path, "it belongs to another user", f"Move {path} away.")
-    if _POSIX and found.st_mode & _OTHERS:
+    if _POSIX and found.st_mode & refused:
         raise _refused(path, "other users can read it", f"Run: chmod 600 {path}")
 
 

@@ -26,7 +26,7 @@ class Entry:
     Attributes:
         kind: ``oauth`` or ``key``.
         plan: Plan name or URL.
-        store: Where its credential is kept: ``keyring``, ``file``, ``file:PATH``, ``memory``.
+        store: Where its credential is kept: ``keyring``, ``file``, ``file:PATH``, ``qwen-cli``, ``memory``.
         generation: Generation of the credential in use.
         expires_at: When the access token ends.
         exhausted_until: Until when its quota is used up.

@@ -28,7 +28,7 @@ class Settings(NamedTuple):
 
     Attributes:
         account: Account label, or ``None`` for the active one.
-        store: ``auto``, ``keyring``, ``file``, ``file:PATH`` or ``memory``.
+        store: ``auto``, ``keyring``, ``file``, ``file:PATH``, ``qwen-cli`` or ``memory``.
         home: Folder for the account index, locks and the file store.
         oauth_url: Sign-in host.
         base_url: Chat base URL that overrides every account's own, or ``None``.

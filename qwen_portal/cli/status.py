@@ -55,7 +55,8 @@ def _is_exhausted(account: "Account") -> bool:
 
 
 def _kept(account: "Account") -> str:
-    return f"{account.store} (not encrypted)" if account.store.startswith("file") else account.store
+    is_file = account.store.startswith(("file", "qwen-cli"))
+    return f"{account.store} (not encrypted)" if is_file else account.store
 
 
 def _state(account: "Account") -> str:

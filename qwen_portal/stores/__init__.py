@@ -1,5 +1,6 @@
 """Where credentials are kept."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -7,7 +8,7 @@ from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError
 from qwen_portal.index import Index
 
-PLACES = "auto, keyring, file, file:PATH or memory"
+PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
 
 
 class Store(Protocol):
@@ -42,12 +43,15 @@ class Store(Protocol):
     def delete(self, label: str) -> bool:
         """Remove the account's credential; tell whether there was one."""
 
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Return what keeps other programs, which share the store, from a refresh while ours is under way."""
+
 
 def open_store(name: str, *, home: Path, index: Index) -> Store:
     """Open the store that QWEN_PORTAL_STORE names.
 
     Args:
-        name: ``keyring``, ``file``, ``file:PATH`` or ``memory``; ``auto`` opens the keyring.
+        name: ``keyring``, ``file``, ``file:PATH``, ``qwen-cli`` or ``memory``; ``auto`` opens the keyring.
         home: QWEN_PORTAL_HOME.
         index: The account index, in which the keyring store keeps its pointers.
 
@@ -63,6 +67,10 @@ def open_store(name: str, *, home: Path, index: Index) -> Store:
 
         path = name.removeprefix("file:")
         return FileStore(home) if name == "file" else OneFileStore(Path(path).expanduser().absolute())
+    if name == "qwen-cli":
+        from qwen_portal.stores.qwen_cli import QwenCliStore
+
+        return QwenCliStore(home, index)
     if name in {"auto", "keyring"}:
         from qwen_portal.stores.keyring import KeyringStore
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from qwen_portal.credentials import Credential
@@ -77,6 +78,10 @@ class FileStore:
     def delete(self, label: str) -> bool:
         """Remove the account's file; tell whether there was one."""
         return remove(self.path(label))
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Return nothing to hold: no other program shares this store."""
+        return nullcontext()
 
     def _record(self, label: str, credential: Credential) -> str:  # noqa: ARG002 - the one-file store needs the label
         return credential.to_json()

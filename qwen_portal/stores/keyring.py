@@ -139,6 +139,10 @@ class KeyringStore:
             data.slots.pop(label, None)
         return bool(present)
 
+    def exclusive(self) -> contextlib.AbstractContextManager[object]:
+        """Return nothing to hold: no other program shares these slots."""
+        return contextlib.nullcontext()
+
     def _slot(self, label: str) -> str | None:
         return self._index.read().slots.get(label)
 

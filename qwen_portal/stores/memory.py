@@ -1,5 +1,7 @@
 """Credentials for this process alone."""
 
+from contextlib import AbstractContextManager, nullcontext
+
 from qwen_portal.credentials import Credential
 
 
@@ -28,3 +30,7 @@ class MemoryStore:
     def delete(self, label: str) -> bool:
         """Remove the account's credential; tell whether there was one."""
         return self._credentials.pop(label, None) is not None
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Return nothing to hold: no other program shares this store."""
+        return nullcontext()

@@ -1,0 +1,295 @@
+"""One sign-in for the qwen CLI and us: its file, its format, its changes seen, nothing of it lost."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qwen_portal
+from qwen_portal import oauth
+from qwen_portal.emulator import Emulator
+from qwen_portal.errors import (
+    QwenRefreshTokenInvalidError,
+    QwenStoreError,
+    QwenStoreLockedError,
+    QwenTokenNotAvailableError,
+)
+from qwen_portal.oauth import TokenResponse
+from qwen_portal.secrets import Secret
+from qwen_portal.session import Session
+from qwen_portal.sign_in import add_key, sign_in
+from qwen_portal.stores import qwen_cli_lock
+
+NEW = TokenResponse(Secret("second"), Secret("refresh-2"), 3600.0, None)
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Choose the store, with a folder of the CLI of its own; return the CLI's file, which is not there yet."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "qwen-cli")
+    monkeypatch.setenv("QWEN_HOME", str(tmp_path / "qwen"))
+    return tmp_path / "qwen" / "oauth_creds.json"
+
+
+def cli_writes(file: Path, *, access: str = "first", left: float = 3600.0, age: float = 0.0, **others: Any) -> None:
+    """Write the file as the CLI does, that many seconds ago; its mode is the umask's."""
+    record = {
+        "access_token": access,
+        "refresh_token": "refresh-1",
+        "token_type": "Bearer",
+        "resource_url": "portal.qwen.ai",
+        "expiry_date": int((time.time() + left) * 1000),
+    }
+    file.parent.mkdir(exist_ok=True)
+    beside = file.with_name("cli.tmp")
+    beside.write_text(json.dumps(record | others, indent=2))
+    beside.chmod(0o644)
+    then = time.time() - age
+    os.utime(beside, (then, then))
+    beside.replace(file)
+
+
+def answer_refresh(monkeypatch: pytest.MonkeyPatch, answer: TokenResponse | Exception) -> list[str]:
+    """Script the refresh; return the refresh tokens that were spent."""
+    spent: list[str] = []
+
+    def refresh(token: Secret, **_: object) -> TokenResponse:
+        spent.append(token.reveal())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(oauth, "refresh", refresh)
+    return spent
+
+
+def test_the_sign_in_of_the_cli_is_an_account(file: Path) -> None:
+    """Nothing else is needed; the mode that the CLI chose is no obstacle."""
+    cli_writes(file)
+    assert qwen_portal.get_access_token() == "first"
+    account = qwen_portal.accounts()[0]
+    assert (account.label, account.kind, account.active, account.store) == ("default", "oauth", True, "qwen-cli")
+    assert account.expires_at == pytest.approx(time.time() + 3600, abs=60)
+
+
+def test_without_qwen_home_the_file_is_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """~/.qwen, as the CLI has it; a tilde in QWEN_HOME is that home too."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "qwen-cli")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    cli_writes(tmp_path / ".qwen" / "oauth_creds.json")
+    assert qwen_portal.get_access_token() == "first"
+    qwen_portal.close()
+    monkeypatch.setenv("QWEN_HOME", "~/elsewhere")
+    cli_writes(tmp_path / "elsewhere" / "oauth_creds.json", access="other")
+    assert qwen_portal.get_access_token() == "other"
+
+
+def test_what_the_cli_changes_is_seen_at_the_next_call(file: Path) -> None:
+    """A refresh or a new sign-in by the CLI replaces the token in our memory."""
+    cli_writes(file, age=20)
+    assert qwen_portal.get_access_token() == "first"
+    cli_writes(file, access="by-the-cli", age=10)
+    assert qwen_portal.get_access_token() == "by-the-cli"
+
+
+def test_a_new_sign_in_by_the_cli_ends_needs_login(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever signs in with the CLI is signed in here."""
+    cli_writes(file, left=-10, age=20)
+    answer_refresh(monkeypatch, QwenRefreshTokenInvalidError("dead"))
+    with pytest.raises(QwenRefreshTokenInvalidError):
+        qwen_portal.get_access_token()
+    assert qwen_portal.accounts()[0].needs_login
+    cli_writes(file, access="again")
+    assert not qwen_portal.accounts()[0].needs_login
+    assert qwen_portal.get_access_token() == "again"
+
+
+def test_a_refresh_is_written_as_the_cli_writes_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fields, its indentation, milliseconds; foreign fields stay, and the file becomes private."""
+    cli_writes(file, left=-10, id_token="kept")
+    answer_refresh(monkeypatch, NEW)
+    assert qwen_portal.get_access_token() == "second"
+    text = file.read_text()
+    record = json.loads(text)
+    expiry = record.pop("expiry_date")
+    assert record == {
+        "access_token": "second",
+        "refresh_token": "refresh-2",
+        "token_type": "Bearer",
+        "resource_url": "portal.qwen.ai",
+        "id_token": "kept",
+    }
+    assert isinstance(expiry, int)
+    assert expiry / 1000 == pytest.approx(time.time() + 3600, abs=60)
+    assert text.startswith('{\n  "access_token"')
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.stat().st_mtime == pytest.approx(time.time(), abs=60)
+
+
+def test_the_refresh_holds_the_clis_lock(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From before the token is spent until the new one is stored."""
+    cli_writes(file, left=-10)
+    lock, seen = file.with_name("oauth_creds.lock"), list[bool]()
+
+    def refresh(token: Secret, **_: object) -> TokenResponse:
+        seen.append(lock.exists())
+        return NEW
+
+    monkeypatch.setattr(oauth, "refresh", refresh)
+    qwen_portal.get_access_token()
+    assert seen == [True]
+    assert not lock.exists()
+
+
+def test_while_the_cli_refreshes_we_do_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token is not spent a second time; what the CLI stored meanwhile is used."""
+    cli_writes(file, left=-10, age=5)
+    lock = file.with_name("oauth_creds.lock")
+    lock.write_text("of-the-cli")
+
+    def the_cli_is_done(seconds: float) -> None:
+        cli_writes(file, access="by-the-cli")
+        lock.unlink()
+
+    spent = answer_refresh(monkeypatch, NEW)
+    monkeypatch.setattr(qwen_cli_lock.QwenCliLock.__init__, "__kwdefaults__", _waiting(the_cli_is_done))
+    assert qwen_portal.get_access_token() == "by-the-cli"
+    assert spent == []
+
+
+def _waiting(sleep: Any) -> dict[str, Any]:
+    return {"sleep": sleep, "clock": time.time, "beat": qwen_cli_lock.BEAT_SECONDS}
+
+
+def test_a_lock_that_is_never_given_up_spends_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the lock; the sign-in is as it was."""
+    cli_writes(file, left=-10)
+    file.with_name("oauth_creds.lock").write_text("of-the-cli")
+    spent = answer_refresh(monkeypatch, NEW)
+    monkeypatch.setattr(qwen_cli_lock.QwenCliLock.__init__, "__kwdefaults__", _waiting(lambda seconds: None))
+    with pytest.raises(QwenStoreLockedError, match=r"oauth_creds\.lock"):
+        qwen_portal.get_access_token()
+    assert spent == []
+    assert json.loads(file.read_text())["refresh_token"] == "refresh-1"
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_file_that_the_cli_deletes_after_our_refresh_goes_back(
+    file: Path, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """The CLI lost the race and deleted the winner's sign-in; this process or the next one puts it back."""
+    cli_writes(file, left=-10)
+    answer_refresh(monkeypatch, NEW)
+    qwen_portal.get_access_token()
+    written = file.read_text()
+    file.unlink()
+    if again:
+        qwen_portal.close()
+    assert qwen_portal.get_access_token() == "second"
+    assert json.loads(file.read_text()) == json.loads(written)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(list(file.parent.iterdir())) == 1
+
+
+def test_what_was_seen_of_the_cli_goes_back_too(file: Path) -> None:
+    """Of two CLIs one refreshed, and the other deleted the result, which we had seen."""
+    cli_writes(file)
+    qwen_portal.get_access_token()
+    file.unlink()
+    assert qwen_portal.get_access_token() == "first"
+    assert file.exists()
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between our look and our putting back the CLI signed in anew: that is the newer one."""
+    cli_writes(file)
+    qwen_portal.get_access_token()
+    file.unlink()
+    link = os.link
+
+    def too_late(source: Path, target: Path) -> None:
+        cli_writes(file, access="newer")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", too_late)
+    assert qwen_portal.get_access_token() == "newer"
+
+
+def test_a_sign_out_by_the_cli_is_one_here(file: Path, tmp_path: Path) -> None:
+    """A file that is deleted long after its making stays deleted, and no copy of it remains."""
+    cli_writes(file, age=3600)
+    assert qwen_portal.get_access_token() == "first"
+    file.unlink()
+    with pytest.raises(QwenTokenNotAvailableError):
+        qwen_portal.get_access_token()
+    assert qwen_portal.accounts() == []
+    assert not file.exists()
+    kept = "".join(path.read_text() for path in (tmp_path / "state").rglob("*") if path.is_file())
+    assert "first" not in kept
+
+
+def test_logout_signs_the_cli_out_and_nothing_comes_back(file: Path) -> None:
+    """There is one sign-in, so there is one sign-out."""
+    cli_writes(file)
+    qwen_portal.get_access_token()
+    qwen_portal.logout()
+    assert not file.exists()
+    assert qwen_portal.accounts() == []
+
+
+def test_a_sign_in_here_is_one_for_the_cli(file: Path, emulator: Emulator) -> None:
+    """The folder is made if there is none; a label is kept, and the file is good by the CLI's own rules."""
+    sign_in(Session(), "work", show=lambda event: None, sleep=lambda seconds: None)
+    record = json.loads(file.read_text())
+    assert record["access_token"] == qwen_portal.get_access_token("work")
+    assert set(record) == {"access_token", "refresh_token", "token_type", "resource_url", "expiry_date"}
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert [account.label for account in qwen_portal.accounts()] == ["work"]
+    emulator.revoke()
+    assert qwen_portal.PortalClient().chat([{"role": "user", "content": "What is 2+2?"}])["choices"]
+    assert json.loads(file.read_text())["access_token"] != record["access_token"]
+
+
+def test_there_is_room_for_one_account(file: Path, emulator: Emulator) -> None:
+    """A second label would overwrite the first."""
+    cli_writes(file, age=3600)
+    assert len(qwen_portal.accounts()) == 1
+    with pytest.raises(QwenStoreError, match="room for one") as caught:
+        sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
+    assert "QWEN_PORTAL_STORE" in caught.value.hint
+    assert json.loads(file.read_text())["access_token"] == "first"
+
+
+def test_a_key_is_refused(file: Path) -> None:
+    """The CLI would take it for a sign-in."""
+    with pytest.raises(QwenStoreError, match="no API key"):
+        add_key(Session(), None, plan="studio-intl", api_key=Secret("sk-key"), show=lambda event: None)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"access_token": "a", "refresh_token": "", "token_type": "Bearer", "expiry_date": 1}'],
+)
+def test_what_is_no_sign_in_is_left_as_it_is(file: Path, text: str) -> None:
+    """The file is the CLI's: not ours to set aside; half a file may be whole a moment later."""
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(QwenStoreError, match="holds no sign-in"):
+        qwen_portal.get_access_token()
+    assert file.read_text() == text
+    cli_writes(file)
+    assert qwen_portal.get_access_token() == "first"
+
+
+def test_a_link_in_place_of_the_file_is_refused(file: Path, tmp_path: Path) -> None:
+    """Whatever it leads to would be read, and replaced at the next refresh."""
+    cli_writes(file)
+    file.rename(tmp_path / "target.json")
+    file.symlink_to(tmp_path / "target.json")
+    with pytest.raises(QwenStoreError, match="symbolic link"):
+        qwen_portal.get_access_token()
