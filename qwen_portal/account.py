@@ -274,7 +274,8 @@ class Accounts:
 
 def _account(data: IndexData, label: str) -> Account:
     entry = data.accounts[label]
-    ended = entry.ended_at if entry.ended_at and time.time() - entry.ended_at < ENDED_SECONDS else None
+    # abs: after the clock was set back, that moment is in the future
+    ended = entry.ended_at if entry.ended_at and abs(time.time() - entry.ended_at) < ENDED_SECONDS else None
     return Account(
         label=label,
         kind="oauth" if entry.kind == OAUTH else "key",

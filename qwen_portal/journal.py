@@ -26,8 +26,8 @@ class Note:
         fingerprint: Of that refresh token.
         at: Seconds since the epoch.
         pid: Process that began it.
-        outcome: ``open`` while under way (or if the process died), ``no-answer`` if the connection broke after the
-            token was sent, ``not-stored`` if the answer could not be stored.
+        outcome: ``open`` while under way (or if the process died), ``no-answer`` if the token was sent and no new one
+            came back, ``not-stored`` if the answer could not be stored.
     """
 
     generation: int
@@ -38,13 +38,15 @@ class Note:
 
     def is_about(self, credential: Credential) -> bool:
         """Tell whether it was this credential's refresh token that was to be spent."""
-        return credential.refresh_token is not None and credential.refresh_token.fingerprint() == self.fingerprint
+        token = credential.refresh_token
+        # The generation too: a server may leave a refresh token good, and then the next one looks the same.
+        return token is not None and (credential.generation, token.fingerprint()) == (self.generation, self.fingerprint)
 
     def story(self) -> str:
         """Tell in a sentence how the sign-in may have been lost."""
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
         if self.outcome == "no-answer":
-            return f"the connection broke during the refresh at {when}, and the answer with the new token never arrived"
+            return f"the refresh at {when} was sent, and an answer with the new token never arrived"
         if self.outcome == "not-stored":
             return f"the new token of the refresh at {when} could not be stored"
         return f"the program (pid {self.pid}) was ended in the middle of the refresh at {when}"
@@ -75,13 +77,18 @@ class Journal:
         fingerprint = credential.refresh_token.fingerprint() if credential.refresh_token else ""
         self._write(Note(credential.generation, fingerprint, time.time(), os.getpid()))
 
-    def end(self, outcome: Literal["no-answer", "not-stored"] | None = None) -> None:
-        """Note how it ended; without an outcome all is well and the note goes."""
+    def end(self, outcome: Literal["no-answer", "not-stored"]) -> None:
+        """Note how it ended, if not well."""
         note = self.read()
-        if outcome is None:
-            remove(self._note)
-        elif note is not None:
+        if note is not None:
             self._write(replace(note, outcome=outcome))
+
+    def put_back(self, before: Note | None) -> None:
+        """Undo :meth:`begin` for a refresh that changed nothing: what the journal told before, it tells again."""
+        if before is None:
+            remove(self._note)
+        else:
+            self._write(before)
 
     def read(self) -> Note | None:
         """Return the note of a refresh that did not end well, or is under way."""

@@ -167,11 +167,16 @@ def refresh(
         QwenRateLimitError, QwenServerError, QwenTimeoutError: Passing.
         QwenConnectionError: Passing; with ``sent`` false the token was surely not spent.
     """
-    response = _post(
-        f"{oauth_url}/api/v1/oauth2/token",
-        {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
-        timeout,
-    )
+    from qwen_portal.pools import lone_client
+
+    # A connection of its own: one of the pool may have gone stale, or be closed under it, and the answer comes once.
+    with lone_client() as client:
+        response = _post(
+            f"{oauth_url}/api/v1/oauth2/token",
+            {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": client_id},
+            timeout,
+            client=client,
+        )
     code = error_code(response)
     if is_dead(response, code):
         said = words(response, (refresh_token,))
@@ -187,7 +192,12 @@ def refresh(
 
 
 def _post(
-    url: str, form: dict[str, str | Secret], timeout: float, headers: dict[str, str] | None = None
+    url: str,
+    form: dict[str, str | Secret],
+    timeout: float,
+    headers: dict[str, str] | None = None,
+    *,
+    client: "httpx.Client | None" = None,
 ) -> "httpx.Response":
     import httpx
 
@@ -196,7 +206,7 @@ def _post(
     limits = httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
     error: QwenConnectionError | QwenTimeoutError
     try:
-        return sync_pool().post(
+        return (client or sync_pool()).post(
             url,
             data={name: value.reveal() if isinstance(value, Secret) else value for name, value in form.items()},
             headers={"Accept": "application/json", **(headers or {})},

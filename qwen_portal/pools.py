@@ -36,10 +36,15 @@ def sync_pool() -> httpx.Client:
     global _sync_pool  # noqa: PLW0603 - see the module's first lines
     with _lock:
         if _sync_pool is None:
-            _sync_pool = httpx.Client(
-                headers=_HEADERS, limits=_LIMITS, mounts=dict(_MOUNTS), follow_redirects=False, timeout=_TIMEOUT
-            )
+            _sync_pool = lone_client()
         return _sync_pool
+
+
+def lone_client() -> httpx.Client:
+    """Open a client that nobody shares; the caller closes it."""
+    return httpx.Client(
+        headers=_HEADERS, limits=_LIMITS, mounts=dict(_MOUNTS), follow_redirects=False, timeout=_TIMEOUT
+    )
 
 
 def async_pool() -> httpx.AsyncClient:

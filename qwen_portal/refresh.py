@@ -16,7 +16,9 @@ from qwen_portal.credentials import Credential
 from qwen_portal.errors import (
     QwenConnectionError,
     QwenError,
+    QwenOAuthError,
     QwenRefreshTokenInvalidError,
+    QwenServerError,
     QwenStoreError,
     QwenTimeoutError,
     QwenTokenExpiredError,
@@ -47,6 +49,8 @@ class Refresher:
         self._oauth_url = oauth_url
         self._client_id = client_id
         self._sleep = sleep
+        # New tokens that neither their store nor the rescue file would take: this process at least still has them.
+        self._unsaved: dict[str, Credential] = {}
 
     def obtain(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Credential:
         """Return what the store holds if it serves, else refresh it.
@@ -82,19 +86,25 @@ class Refresher:
     def _newest(self, account: Account) -> Credential:
         """Read the store under the lock; a credential that was rescued goes back into it first."""
         stored, journal = self._accounts.load(account), self._accounts.journal(account.label)
-        rescued = journal.rescued() if journal is not None else None
-        if journal is None or rescued is None:
+        rescued = self._unsaved.get(account.label) or (journal.rescued() if journal is not None else None)
+        if rescued is None:
             return stored
         if rescued.generation > stored.generation:
             try:
                 self._accounts.keep(account.label, rescued)
             except QwenStoreError as exc:
-                _log.warning("account %s: the token stays in %s: %s", account.label, journal.rescue_path, exc.message)
+                _log.warning("account %s: the rescued token is not back in its store: %s", account.label, exc.message)
                 return rescued
             _log.info("account %s: the rescued token is back in its store", account.label)
             stored = rescued
-        journal.clear()
+        self._settle(account, journal)
         return stored
+
+    def _settle(self, account: Account, journal: Journal | None) -> None:
+        """Forget the note and the rescue: the store has the sign-in."""
+        self._unsaved.pop(account.label, None)
+        if journal is not None:
+            journal.clear()
 
     def _refresh(self, account: Account, current: Credential) -> Credential:
         if current.refresh_token is None:
@@ -105,6 +115,8 @@ class Refresher:
         self._accounts.store(account.store).rehearse(account.label, current)
         journal = self._accounts.journal(account.label)
         before = journal.read() if journal is not None else None
+        if before is not None and not before.is_about(current):
+            before = None
         if journal is not None:
             journal.begin(current)
         try:
@@ -112,8 +124,11 @@ class Refresher:
         except QwenRefreshTokenInvalidError as exc:
             return self._adopt(account, current, exc, journal, before)
         except QwenError as exc:
-            if journal is not None:
-                journal.end("no-answer" if _may_be_spent(exc) else None)
+            if journal is not None and before is None and _may_be_spent(exc):
+                journal.end("no-answer")
+            elif journal is not None:
+                # An earlier crash stays the likelier reason, should the server reject this token from now on.
+                journal.put_back(before)
             raise
         self._store(account, renewed, journal)
         _log.info("account %s: token refreshed", account.label)
@@ -140,15 +155,11 @@ class Refresher:
         try:
             self._accounts.keep(account.label, renewed)
         except QwenStoreError as exc:
-            if journal is None:
-                raise
-            journal.end("not-stored")
-            journal.rescue(renewed)
+            self._unsaved[account.label] = renewed
             msg = f"The refreshed token of account {account.label!r} could not be stored: {exc.message}"
-            hint = f"It is kept in {journal.rescue_path} and goes back by itself when the store works again. {exc.hint}"
+            hint = f"{_rescue(renewed, journal)} and goes back by itself when the store works again. {exc.hint}"
             raise type(exc)(msg, hint=hint) from None
-        if journal is not None:
-            journal.clear()
+        self._settle(account, journal)
 
     def _adopt(
         self,
@@ -159,13 +170,13 @@ class Refresher:
         before: Note | None,
     ) -> Credential:
         """Take what another program stored meanwhile; without such a thing the sign-in is over, but is kept."""
-        stored = self._accounts.load(account)
         if journal is not None:
-            journal.end()
+            # Kept although it is told now: whoever tries again with this token is to hear the same.
+            journal.put_back(before)
+        stored = self._accounts.load(account)
         if not is_same(stored, current):
             return stored
-        lost = before is not None and before.is_about(current)
-        story = before.story() if before is not None and lost else None
+        story = before.story() if before is not None else None
 
         def change(entry: Entry) -> None:
             entry.needs_login, entry.lost = True, story
@@ -187,4 +198,22 @@ def serves(credential: Credential, refused: Credential | None, *, ahead: bool = 
 
 def _may_be_spent(exc: QwenError) -> bool:
     """Tell whether a failure leaves open whether the server took the refresh token."""
-    return isinstance(exc, QwenTimeoutError) or (isinstance(exc, QwenConnectionError) and exc.sent)
+    if isinstance(exc, QwenConnectionError):
+        return exc.sent
+    if isinstance(exc, QwenOAuthError):
+        # an answer without a token; a firewall's page came from before the server
+        return exc.kind != "firewall"
+    return isinstance(exc, QwenTimeoutError | QwenServerError)
+
+
+def _rescue(renewed: Credential, journal: Journal | None) -> str:
+    """Put new tokens where a crash does not reach them, and say where that is."""
+    if journal is not None:
+        try:
+            journal.rescue(renewed)
+            journal.end("not-stored")
+        except QwenStoreError as exc:
+            _log.warning("the refreshed token could not be put aside either: %s", exc.message)
+        else:
+            return f"It is kept in {journal.rescue_path}"
+    return "It is kept in this program's memory alone, so leave the program running,"

@@ -160,6 +160,9 @@ class TokenManager:
         """Do for an idle program what a request does in passing."""
         try:
             fresh = self._accounts.choose(account.label)
+            if fresh.needs_login:
+                # told when it was found out; a sign-in, here or elsewhere, ends this
+                return
             known = self.get(fresh)
         except QwenError as exc:
             _log.warning("account %s: the token could not be kept alive: %s", account.label, exc)
@@ -169,8 +172,10 @@ class TokenManager:
 
     def _seconds_until_soon(self, account: Account) -> float:
         known = self._known.get(account.label)
-        left = _AHEAD_AGAIN_SECONDS if known is None else known.seconds_until_soon()
-        return max(1.0, min(_AHEAD_AGAIN_SECONDS, left))
+        if known is None or known.state() != "valid":
+            # just tried, in vain
+            return _AHEAD_AGAIN_SECONDS
+        return max(1.0, min(_AHEAD_AGAIN_SECONDS, known.seconds_until_soon()))
 
     def _flight(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Future[Credential]:
         """Join the flight under way for this account, or start one."""

@@ -1,7 +1,7 @@
 """A host that answers from a script: small handlers in place of the network."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from urllib.parse import parse_qsl
 
 import httpx
@@ -14,7 +14,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 @contextmanager
 def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Request]]:
-    """Let the handler answer every request of the sync pool; yield what was asked."""
+    """Let the handler answer every request outside an event loop; yield what was asked."""
     asked: list[httpx.Request] = []
 
     def note(request: httpx.Request) -> httpx.Response:
@@ -23,6 +23,7 @@ def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
 
     with httpx.Client(transport=httpx.MockTransport(note)) as client, monkeypatch.context() as patch:
         patch.setattr(pools, "_sync_pool", client)
+        patch.setattr(pools, "lone_client", lambda: nullcontext(client))
         yield asked
 
 

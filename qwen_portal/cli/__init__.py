@@ -1,7 +1,13 @@
 """The command line: ``qwen-portal``. Stdout is data, stderr is talk."""
 
 import gc
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
+
+# SIGHUP: the terminal's window was closed. Windows has none.
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def main() -> None:
@@ -16,4 +22,22 @@ def main() -> None:
         # a model's answer may hold what this terminal's encoding lacks
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    cli(prog_name="qwen-portal")
+    _end_by_exception()
+    try:
+        cli(prog_name="qwen-portal")
+    finally:
+        # The interpreter now waits for a refresh under way (seconds); a second signal would lose what the first spared.
+        for number in (signal.SIGINT, *_ENDING):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _end_by_exception() -> None:
+    """Let a signal end the program as Ctrl-C does: its default ends it on the spot, a refresh under way included."""
+    for number in _ENDING:
+        # someone who ignores it, as nohup does, has a reason
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from qwen_portal.emulator import chat, control, faults, oauth, pages
 from qwen_portal.emulator.scenarios import Place
 from qwen_portal.emulator.state import LogEntry, State
-from qwen_portal.emulator.streaming import Dropped, EventStream, Silence
+from qwen_portal.emulator.streaming import Dropped, EventStream, Held, Silence
 
 # The hosts that a TLS bridge in front of the emulator passes on: those of the service and of its key plans.
 _SERVICE_DOMAINS = (".qwen.ai", ".aliyuncs.com")
@@ -106,7 +106,7 @@ class _Door:
         handlers: dict[tuple[str, Place], Callable[[], Response]] = {
             ("POST", Place.DEVICE): lambda: oauth.device_code(state, entry),
             ("POST", Place.POLL): lambda: oauth.token(state, entry),
-            ("POST", Place.REFRESH): lambda: oauth.token(state, entry),
+            ("POST", Place.REFRESH): lambda: self._after_refresh(oauth.token(state, entry), entry, break_connection),
             ("GET", Place.PAGE): lambda: pages.show(state, dict(request.query_params)),
             ("POST", Place.PAGE): lambda: pages.decide(state, entry),
             ("POST", Place.CHAT): lambda: chat.chat(state, entry, break_connection),
@@ -114,6 +114,15 @@ class _Door:
         }
         # The service answers a wrong path, such as one without /v1, with 404 and no body.
         return handlers.get((entry.method, entry.place), lambda: Response(b"", 404))()
+
+    def _after_refresh(self, answer: Response, entry: LogEntry, break_connection: Callable[[], None]) -> Response:
+        """Lose or hold an answer whose refresh token is spent already, if a scenario says so."""
+        state = self._state
+        if state.hits("lost-answer", entry):
+            return Dropped(break_connection)
+        if state.hits("held", entry):
+            return Held(answer, lambda: "held" not in state.scenarios.active())
+        return answer
 
 
 def _place(path: str, body: Any) -> Place:

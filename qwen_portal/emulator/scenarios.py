@@ -59,6 +59,8 @@ _TABLE = (
     Scenario("no-resource-url", _TOKEN, "Token answers lack resource_url."),
     Scenario("resource-url-forms", _TOKEN, "resource_url comes with a scheme, a slash, a path, in turn."),
     Scenario("refresh-keeps-token", (Place.REFRESH,), "A refresh brings no new refresh token; the old one stays good."),
+    Scenario("lost-answer", (Place.REFRESH,), "A refresh spends the token, then the connection closes unanswered."),
+    Scenario("held", (Place.REFRESH,), "A refresh spends the token; its answer waits till the scenario is turned off."),
     # Who may chat.
     Scenario(
         "revoked",

@@ -12,6 +12,7 @@ from qwen_portal.emulator.state import LogEntry
 from qwen_portal.emulator.wire import compact
 
 DONE = b"data: [DONE]\n\n"
+_GLANCE = 0.01
 
 Break = Callable[[], None]
 
@@ -94,6 +95,32 @@ class Dropped(Response):
         self._break_connection()
         # Returning earlier would look like a faulty application, and the server would answer 500 for it.
         await _until_client_leaves(receive)
+
+
+class Held(Response):
+    """An answer that is ready, and is not sent before it may.
+
+    Args:
+        answer: The answer.
+        is_free: Whether it may be sent now.
+    """
+
+    def __init__(self, answer: Response, is_free: Callable[[], bool]) -> None:
+        super().__init__(None, answer.status_code)
+        self._answer, self._is_free = answer, is_free
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, then send the answer."""
+        leaving = asyncio.create_task(_until_client_leaves(receive))
+        try:
+            while not self._is_free():
+                # Asked again and again: whoever turns the scenario off is in another thread.
+                await asyncio.wait({leaving}, timeout=_GLANCE)
+                if leaving.done():
+                    return
+        finally:
+            leaving.cancel()
+        await self._answer(scope, receive, send)
 
 
 async def _until_client_leaves(receive: Receive) -> None:
