@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label, file_lock
+from qwen_portal.places import hint_to_import, qwen_cli_file
 from qwen_portal.plans import KEY_PLANS, OAUTH, Kind, Plan, find_plan
 from qwen_portal.secrets import Secret
 from qwen_portal.settings import Settings
@@ -91,8 +92,7 @@ class Accounts:
         data = self._read()
         wanted = check_label(label) if label is not None else data.active
         if wanted is None:
-            msg = "Nobody is signed in."
-            raise QwenTokenNotAvailableError(msg)
+            raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_import(self.is_own))
         if wanted not in data.accounts:
             known = ", ".join(repr(name) for name in data.accounts) or "none"
             msg = f"There is no account {wanted!r} (accounts here: {known})."
@@ -132,13 +132,21 @@ class Accounts:
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
         """Keep a person's new sign-in: it becomes active, and what was remembered against the account goes."""
+        self.add(label, credential)
+        self.use(label)
+        return self.choose(label)
+
+    def add(self, label: str, credential: "Credential") -> None:
+        """Keep a sign-in that has no past here; the active account stays active.
+
+        Raises:
+            QwenStoreError: It is not kept.
+        """
         with self.locked(label):
             self.keep(label, credential)
             journal = self.journal(label)
             if journal is not None:
                 journal.clear()
-        self.use(label)
-        return self.choose(label)
 
     def use(self, label: str) -> None:
         """Make an account the active one and forget its cool-down.
@@ -188,6 +196,12 @@ class Accounts:
 
             self._stores[name] = open_store(name, home=self._home, index=self.index)
         return self._stores[name]
+
+    def is_own(self, path: Path) -> bool:
+        """Tell whether a file is one of those that these accounts are kept in."""
+        one = qwen_cli_file() if self._place == "qwen-cli" else self._one_file
+        real = path.resolve()
+        return (one is not None and real == one.resolve()) or real.is_relative_to(self._home.resolve())
 
     def journal(self, label: str) -> "Journal | None":
         """Return the account's refresh journal; ``None`` where nothing outlives the process."""

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from qwen_portal.plans import OAUTH
 from qwen_portal.secrets import Secret
 
 if TYPE_CHECKING:
@@ -65,6 +66,23 @@ class Credential:
         """Make the credential of an API key that is to be stored."""
         now = time.time()
         return cls(kind="key", plan=plan, access_token=key, issued_at=now, generation=_new_generation(now))
+
+    @classmethod
+    def from_elsewhere(
+        cls, access_token: Secret, refresh_token: Secret, *, expires_at: float, resource_url: str | None
+    ) -> "Credential":
+        """Make the credential of a sign-in that another program kept."""
+        now = time.time()
+        return cls(
+            kind="oauth",
+            plan=OAUTH,
+            access_token=access_token,
+            refresh_token=refresh_token,
+            issued_at=min(now, expires_at),
+            expires_at=expires_at,
+            resource_url=resource_url,
+            generation=_new_generation(now),
+        )
 
     def renewed(self, response: "TokenResponse") -> "Credential":
         """Merge a refresh answer; what the answer lacks is kept."""

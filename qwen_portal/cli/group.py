@@ -3,6 +3,7 @@
 import errno
 import gc
 import importlib
+import keyword
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +38,9 @@ class LazyGroup(click.Group):
         """Import the command."""
         if cmd_name not in self._lazy:
             return None
-        command = importlib.import_module(f"{self._package}.{cmd_name}").command
+        # a module cannot be named as a keyword is: `import` is in import_.py
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = importlib.import_module(f"{self._package}.{module}").command
         _end_of_imports()
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command

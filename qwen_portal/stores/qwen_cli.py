@@ -19,6 +19,7 @@ from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.files import make_private_folder, read_owned, read_private, remove, write_private
 from qwen_portal.index import Index
+from qwen_portal.places import qwen_cli_file
 from qwen_portal.plans import OAUTH
 from qwen_portal.secrets import Secret
 from qwen_portal.stores.file import FileStore
@@ -26,12 +27,6 @@ from qwen_portal.stores.qwen_cli_lock import QwenCliLock
 
 # A CLI that lost a race has its 400 within seconds of the winner's answer; whoever deletes the file later signs out.
 _LOST_RACE_SECONDS = 60.0
-
-
-def qwen_cli_file() -> Path:
-    """Return where the qwen CLI keeps its sign-in: in QWEN_HOME, else in ``~/.qwen``."""
-    folder = os.environ.get("QWEN_HOME", "").strip() or "~/.qwen"
-    return Path(folder).expanduser().absolute() / "oauth_creds.json"
 
 
 def own_folder(home: Path) -> Path:

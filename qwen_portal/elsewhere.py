@@ -1,0 +1,147 @@
+"""Sign-ins that other programs keep: how to read them, how to take them out. Where they are says ``places``.
+
+Sources: docs/protocol.md, "Sign-in files of other programs".
+"""
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qwen_portal.credentials import Credential
+from qwen_portal.errors import QwenError
+from qwen_portal.files import read_owned, remove, write_private
+from qwen_portal.secrets import Secret
+from qwen_portal.stores.qwen_cli import qwen_cli_lock
+
+# What belongs to a sign-in and goes with it; whatever else a file holds stays in it.
+_ACCESS = ("access_token", "access")
+_REFRESH = ("refresh_token", "refresh")
+_END = ("expiry_date", "expires_at", "expires")
+_OURS = {"v", "kind", "plan", "issued_at", "generation", "refreshed", "label"}
+_FIELDS = {*_ACCESS, *_REFRESH, *_END, *_OURS, "id_token", "token_type", "type", "expires_in", "resource_url"}
+# Later than any number of seconds, earlier than any number of milliseconds that could be meant.
+_MILLISECONDS_FROM = 100_000_000_000
+
+
+class Login(NamedTuple):
+    """One sign-in of another program.
+
+    Attributes:
+        name: What that program calls it, if it has a name.
+        credential: Its tokens.
+        exhausted_until: Until when its quota is used up, in seconds since the epoch, or ``None``.
+    """
+
+    name: str | None
+    credential: Credential
+    exhausted_until: float | None = None
+
+
+class SignInFile(NamedTuple):
+    """A file of another program.
+
+    Attributes:
+        path: The file.
+        logins: The sign-ins in it, the one in use first.
+        rest: What is in it besides; empty if nothing.
+    """
+
+    path: Path
+    logins: list[Login]
+    rest: dict[str, Any]
+
+    def take_out(self) -> None:
+        """Remove the sign-ins from the file, and the file if nothing else is in it.
+
+        Raises:
+            QwenStoreError: The file system refused.
+        """
+        if self.rest:
+            write_private(self.path, json.dumps(self.rest, indent=2))
+        else:
+            remove(self.path)
+
+
+def lock_of(path: Path) -> AbstractContextManager[object]:
+    """Return the lock under which the programs that know such a file change it; nothing where none is agreed."""
+    return qwen_cli_lock(path) if path.name in {"oauth_creds.json", "oauth_accounts.json"} else nullcontext()
+
+
+def read_sign_ins(path: Path) -> SignInFile:
+    """Read a file of the qwen CLI, of an older tool, or any JSON with their fields.
+
+    Raises:
+        QwenError: There is no such file, or no sign-in in it.
+        QwenStoreError: It cannot be read.
+    """
+    text = read_owned(path)
+    if text is None:
+        raise QwenError(f"There is no file {path}.", hint="Run `qwen-portal import` without a name to look around.")
+    record = _parse(Secret(text))
+    accounts = record.get("accounts")
+    found = _one(path, record) if not isinstance(accounts, list) else _several(path, record, accounts)
+    if not found.logins:
+        raise QwenError(
+            f"{path} holds no sign-in.", hint="It takes JSON with access_token, refresh_token and expiry_date."
+        )
+    return found
+
+
+def _parse(text: Secret) -> dict[str, Any]:
+    try:
+        record = json.loads(text.reveal())
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _one(path: Path, record: dict[str, Any]) -> SignInFile:
+    credential = _credential(record)
+    logins = [] if credential is None else [Login(_text(record, ("label",)), credential)]
+    return SignInFile(path, logins, {name: value for name, value in record.items() if name not in _FIELDS})
+
+
+def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInFile:
+    """Read opencode's accounts; entries that hold no sign-in stay where they are."""
+    logins, others = list[Login](), list[Any]()
+    for entry in accounts:
+        token = entry.get("token") if isinstance(entry, dict) else None
+        own = {name: entry[name] for name in ("resource_url",) if entry.get(name)} if isinstance(token, dict) else {}
+        credential = _credential(own | token) if isinstance(token, dict) else None
+        if credential is None:
+            others.append(entry)
+            continue
+        name, until = _text(entry, ("label", "id")), _seconds(entry.get("exhaustedUntil"))
+        login = Login(name, credential, until if until is not None and until > time.time() else None)
+        if entry.get("id") == record.get("activeAccountId"):
+            logins.insert(0, login)
+        else:
+            logins.append(login)
+    rest = record | {"accounts": others, "activeAccountId": None} if others else {}
+    return SignInFile(path, logins, rest)
+
+
+def _credential(record: dict[str, Any]) -> Credential | None:
+    access, refresh = _text(record, _ACCESS), _text(record, _REFRESH)
+    if access is None or refresh is None:
+        return None
+    ends = (_seconds(record.get(name)) for name in _END)
+    return Credential.from_elsewhere(
+        Secret(access),
+        Secret(refresh),
+        # one that does not say when it ends is refreshed first
+        expires_at=next((end for end in ends if end is not None), time.time()),
+        resource_url=_text(record, ("resource_url",)),
+    )
+
+
+def _text(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    return next((value for name in names if isinstance(value := record.get(name), str) and value), None)
+
+
+def _seconds(moment: object) -> float | None:
+    if isinstance(moment, bool) or not isinstance(moment, int | float) or not 0 < moment < float("inf"):
+        return None
+    return moment / 1000 if moment >= _MILLISECONDS_FROM else float(moment)
