@@ -217,7 +217,7 @@ def test_a_loop_that_is_closed_over_a_waiting_task_loses_nothing(
             loop.close()
             # or its being destroyed while pending is a line in the log of asyncio
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-            task.get_coro().close()  # type: ignore[union-attr]
+            task.get_coro().close()
         assert qwen_portal.get_access_token() == stored().access_token.reveal()
         assert refreshes(signed_in) == before + 1
     assert next_process()
