@@ -14,7 +14,7 @@ TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real lint format types bench dist record requirements clean
+.PHONY: help demo test test-real torture mutants lint format types bench dist record requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -34,6 +34,12 @@ test: $(INSTALLED) ## the test suite against the built wheel, with its coverage 
 test-real: $(INSTALLED) ## the parts of a real system: Secret Service, the qwen CLI; installs them (apt, npm)
 	scripts/install_real_parts.sh
 	$(TEST_ENV) scripts/test_real.sh $(BIN)/pytest -m real
+
+torture: $(INSTALLED) ## every danger to a sign-in with 200 interrupts of each kind instead of 20; TORTURE=n for n
+	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost
+
+mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
+	$(BIN)/python scripts/mutants.py
 
 lint: $(TOOLS) ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -207,7 +207,7 @@ class TokenManager:
 
     def _land(self, account: Account, credential: Credential | None) -> None:
         with self._gate:
-            del self._flights[account.label]
+            self._flights.pop(account.label, None)
             if credential is not None:
                 self._known[account.label] = credential
 

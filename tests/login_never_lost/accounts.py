@@ -1,5 +1,6 @@
 """Sign-ins for these tests: many at once, ended on purpose, and looked at as the next process would."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from qwen_portal.sign_in import sign_in
 
 LABEL = "default"
 # An end for a wait that nothing ends; no test gets near it.
-PATIENCE = 120.0
+PATIENCE = float(os.environ.get("PATIENCE", "120"))
 
 
 def sign_in_as(*labels: str) -> None:

@@ -37,7 +37,7 @@ def child(act):
     if pid == 0:
         code = 1
         try:
-            signal.alarm(100)
+            signal.alarm(int(os.environ.get("PATIENCE", "100")))
             code = 0 if act() else 2
         finally:
             os._exit(code)

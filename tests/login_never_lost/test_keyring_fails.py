@@ -20,7 +20,7 @@ from qwen_portal.session import Session
 from qwen_portal.stores import keyring as keyring_store
 from qwen_portal.stores.keyring import KeyringStore
 from tests.cli.program import run
-from tests.core.fake_keyring import FakeKeyring
+from tests.core.fake_keyring import FakeKeyring, Keep
 from tests.login_never_lost.accounts import LABEL, account, end_token, refreshes, sign_in_as
 from tests.login_never_lost.programs import Program
 
@@ -71,6 +71,17 @@ def hanging(release: threading.Event, nth: int = 1) -> Callable[[], None]:
     return act
 
 
+def keeping(nth: int, otherwise: Keep) -> Keep:
+    """Return what keeps all it is given, and from the n-th time on something else."""
+    calls: list[int] = []
+
+    def keep(password: str) -> str | None:
+        calls.append(1)
+        return password if len(calls) < nth else otherwise(password)
+
+    return keep
+
+
 @pytest.fixture
 def release() -> Iterator[threading.Event]:
     """Let what hangs go on, at the end."""
@@ -105,14 +116,12 @@ def deletes_first(backend: FakeKeyring, release: threading.Event, nth: int) -> N
 
 def ignores(backend: FakeKeyring, release: threading.Event, nth: int) -> None:
     """The keyring takes what it is given, and keeps none of it."""
-    kept: list[str] = []
-    backend.keep = lambda password: (kept.append(password), password if len(kept) < nth else None)[1]
+    backend.keep = keeping(nth, lambda password: None)
 
 
 def damages(backend: FakeKeyring, release: threading.Event, nth: int) -> None:
     """The keyring keeps something else."""
-    kept: list[str] = []
-    backend.keep = lambda password: (kept.append(password), password if len(kept) < nth else password[:-9])[1]
+    backend.keep = keeping(nth, lambda password: password[:-9])
 
 
 def forgets_to_answer(backend: FakeKeyring, release: threading.Event, nth: int) -> None:
@@ -220,7 +229,8 @@ def test_no_keyring_at_all_spends_nothing(
 ) -> None:
     """The null backend, and a shell without a keyring: an error that names the file store, exit code 3."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", f"keyring.backends.{'null' if named else 'fail'}.Keyring")
-    found: KeyringBackend = keyring.backends.null.Keyring() if named else keyring.backends.fail.Keyring()
+    backends = keyring.backends
+    found = (backends.null if named else backends.fail).Keyring()
     monkeypatch.setattr(keyring, "get_keyring", lambda: found)
     qwen_portal.close()
     with pytest.raises(QwenStoreUnavailableError, match="no usable keyring") as caught:

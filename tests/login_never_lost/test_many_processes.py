@@ -1,6 +1,13 @@
 """Danger: processes, threads and tasks that refresh one account at the same moment."""
 
+import asyncio
+import threading
+
+import pytest
+
+import qwen_portal
 from qwen_portal.emulator import Emulator
+from tests.login_never_lost.accounts import LABEL, end_token, refreshes, sign_in_as, stored
 from tests.login_never_lost.crowd import one_refresh_each_round
 
 
@@ -12,3 +19,32 @@ def test_eight_processes_of_16_threads_and_100_tasks_make_one_refresh(signed_in:
 def test_fifty_tokens_in_a_row_lose_no_sign_in(signed_in: Emulator) -> None:
     """Each token ends as soon as everybody used it: one refresh for each, and at the end the sign-in lives."""
     one_refresh_each_round(signed_in, *[(2, 4)] * 50)
+
+
+def test_threads_and_tasks_need_no_file_to_make_one_refresh(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory store has no lock that processes share; one flight at a time is what serves its threads and tasks."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "memory")
+    sign_in_as(LABEL)
+    end_token()
+    gate, got = threading.Barrier(17), list[str]()
+
+    def ask() -> None:
+        gate.wait()
+        got.append(qwen_portal.get_access_token())
+
+    async def ask_a_hundred() -> None:
+        got.extend(await asyncio.gather(*(qwen_portal.aget_access_token() for _ in range(100))))
+
+    def loop() -> None:
+        gate.wait()
+        asyncio.run(ask_a_hundred())
+
+    crowd = [threading.Thread(target=ask) for _ in range(16)] + [threading.Thread(target=loop)]
+    for each in crowd:
+        each.start()
+    for each in crowd:
+        each.join()
+    assert (len(got), set(got)) == (116, {stored().access_token.reveal()})
+    assert refreshes(emulator) == 1
