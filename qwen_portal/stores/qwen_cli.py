@@ -8,6 +8,7 @@ Sources: docs/protocol.md, "Sign-in files of other programs".
 
 import hashlib
 import json
+import logging
 import os
 import stat
 import time
@@ -25,6 +26,7 @@ from qwen_portal.secrets import Secret
 from qwen_portal.stores.file import FileStore
 from qwen_portal.stores.qwen_cli_lock import QwenCliLock
 
+_log = logging.getLogger("qwen_portal")
 # A CLI that lost a race has its 400 within seconds of the winner's answer; whoever deletes the file later signs out.
 _LOST_RACE_SECONDS = 60.0
 
@@ -170,12 +172,14 @@ class QwenCliStore(FileStore):
         beside = self._file.with_name(f".{self._file.name}.{os.getpid()}.{time.monotonic_ns()}")
         write_private(beside, self._record("", credential), modified=credential.generation)
         try:
-            with suppress(FileExistsError):
-                os.link(beside, self._file)
+            os.link(beside, self._file)
+        except FileExistsError:
+            return True
         except OSError:
             return False
         finally:
             remove(beside)
+        _log.warning("%s was deleted right after a refresh, as the qwen CLI does; it is back", self._file)
         return True
 
 

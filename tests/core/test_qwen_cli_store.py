@@ -195,13 +195,15 @@ def test_a_file_that_the_cli_deletes_after_our_refresh_goes_back(
     assert len(list(file.parent.iterdir())) == 1
 
 
-def test_what_was_seen_of_the_cli_goes_back_too(file: Path) -> None:
-    """Of two CLIs one refreshed, and the other deleted the result, which we had seen."""
+def test_what_was_seen_of_the_cli_goes_back_too(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of two CLIs one refreshed, and the other deleted the result, which we had seen; the log says so, once."""
     cli_writes(file)
     qwen_portal.get_access_token()
     file.unlink()
     assert qwen_portal.get_access_token() == "first"
     assert file.exists()
+    assert qwen_portal.get_access_token() == "first"
+    assert caplog.text.count("it is back") == 1
 
 
 def test_a_file_that_came_meanwhile_is_not_replaced(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,90 +1,26 @@
 """The real qwen CLI against the emulator: an independent client, which the emulator must not have to convince."""
 
 import json
-import os
-import shutil
-import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from qwen_portal.emulator import Emulator
-from tests.real.tls_bridge import TlsBridge
+from tests.real.qwen_cli import ADDRESSES, HOSTS, TIMEOUT, QwenCli, qwen_cli
 
 pytestmark = pytest.mark.real
 
 HERE = Path(__file__).parent
-HOSTS = ("chat.qwen.ai", "portal.qwen.ai")
-ADDRESSES = {f"{host}:443" for host in HOSTS}
-TIMEOUT = 120.0
-
-
-@dataclass
-class QwenCli:
-    """The qwen CLI in a HOME of its own, with a bridge to the emulator in place of its two hosts."""
-
-    home: Path
-    environment: dict[str, str]
-    bridge: TlsBridge
-
-    def ask(self, prompt: str) -> list[dict[str, Any]]:
-        """Ask a question, signing in first if need be; return the events it printed."""
-        command = ["qwen", "--auth-type", "qwen-oauth", "-p", prompt, "-o", "json"]
-        done = subprocess.run(
-            command,
-            cwd=self.home,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            umask=0o022,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        events: list[dict[str, Any]] = json.loads(done.stdout)
-        return events
-
-    def sign_in_file(self) -> Path:
-        """Return where it keeps its tokens."""
-        return self.home / ".qwen" / "oauth_creds.json"
-
-    def sign_in_mode(self) -> int:
-        """Return the permission bits of that file."""
-        return stat.S_IMODE(self.sign_in_file().stat().st_mode)
-
-    def asked(self) -> set[str]:
-        """Return every address that it tried to reach."""
-        return set(Path(self.environment["BRIDGE_LOG"]).read_text().split())
 
 
 @pytest.fixture
 def qwen(emulator: Emulator, tmp_path: Path) -> Iterator[QwenCli]:
     """Prepare the CLI; it must be installed."""
-    assert shutil.which("qwen"), "the qwen CLI is not on PATH; `make test-real` installs it"
-    home = tmp_path / "home"
-    (home / ".qwen").mkdir(parents=True)
-    # Its statistics would go to a third host.
-    (home / ".qwen" / "settings.json").write_text(json.dumps({"privacy": {"usageStatisticsEnabled": False}}))
-    with TlsBridge(HOSTS, upstream_port=urlsplit(emulator.url).port or 0) as bridge:
-        bridge.write_authority(tmp_path / "authority.pem")
-        environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "NO_BROWSER": "1",
-            "NODE_EXTRA_CA_CERTS": str(tmp_path / "authority.pem"),
-            "NODE_OPTIONS": f'--require "{HERE / "redirect.cjs"}"',
-            "BRIDGED": ",".join(ADDRESSES),
-            "BRIDGE_PORT": str(bridge.port),
-            "BRIDGE_LOG": str(tmp_path / "asked.txt"),
-        }
-        yield QwenCli(home, environment, bridge)
+    with qwen_cli(emulator, tmp_path) as prepared:
+        yield prepared
 
 
 @pytest.mark.parametrize(

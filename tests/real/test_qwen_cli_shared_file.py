@@ -1,0 +1,136 @@
+"""Real qwen CLIs and we share one sign-in: whatever the CLIs do to it, ours are signed in at the end.
+
+The CLI's lock does not hold among CLIs: each one that ends, or gives up waiting, removes it, whosever it is. So some of
+their refreshes overlap; the loser is answered 400 and deletes the winner's file. These are counted and reported.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qwen_portal.emulator import Emulator
+from tests.real.qwen_cli import ADDRESSES, TIMEOUT, QwenCli, end, qwen_cli
+
+pytestmark = pytest.mark.real
+
+SECONDS = 30.0
+# One that lost its sign-in waits for a person, who never comes.
+CLI_SECONDS = 8.0
+# The CLI takes a token that has less than 30 s left for none: it signs in anew even after a refresh.
+TOKEN_SECONDS = 32.0
+# So what makes tokens short is the service, which refuses all that are older.
+REVOKE_SECONDS = 1.5
+OURS = """
+import json, os, socket, sys, threading
+import qwen_portal
+
+bridged, connect = os.environ["BRIDGED"].split(","), socket.create_connection
+
+def to_the_bridge(address, *args, **kwargs):
+    assert f"{address[0]}:{address[1]}" in bridged, address
+    return connect(("127.0.0.1", int(os.environ["BRIDGE_PORT"])), *args, **kwargs)
+
+socket.create_connection = to_the_bridge
+done, answers, errors = threading.Event(), 0, []
+threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
+client = qwen_portal.PortalClient()
+while not done.is_set() or not answers:
+    try:
+        client.chat([{"role": "user", "content": "What is 2+2?"}])
+        answers += 1
+    except qwen_portal.QwenError as exc:
+        errors.append(type(exc).__name__)
+        if done.is_set():
+            break
+    done.wait(0.1)
+print(json.dumps({"answers": answers, "errors": errors}))
+"""
+
+
+@pytest.fixture
+def qwen(emulator: Emulator, tmp_path: Path) -> Iterator[QwenCli]:
+    """Sign the CLI in; from then on nobody can sign in any more."""
+    emulator.configure(access_life=TOKEN_SECONDS, approve_after_polls=1)
+    with qwen_cli(emulator, tmp_path) as prepared:
+        prepared.ask("what is 2+2?")
+        emulator.configure(auto_approve=False)
+        emulator.clear_log()
+        yield prepared
+
+
+class Ours:
+    """A process of ours that asks again and again until it is told to stop, at the service's own names."""
+
+    def __init__(self, qwen: QwenCli, folder: Path) -> None:
+        environment = os.environ | {
+            "QWEN_PORTAL_STORE": "qwen-cli",
+            "QWEN_HOME": str(qwen.sign_in_file().parent),
+            "QWEN_PORTAL_HOME": str(folder / "state"),
+            "QWEN_PORTAL_LOG": "warning",
+            "SSL_CERT_FILE": str(folder / "authority.pem"),
+            "BRIDGED": ",".join(ADDRESSES),
+            "BRIDGE_PORT": str(qwen.bridge.port),
+        }
+        environment.pop("QWEN_PORTAL_OAUTH_URL", None)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", OURS], env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def stop(self) -> tuple[int, list[str], str]:
+        """Return how many answers there were, which errors, and the log."""
+        out, log = self._process.communicate("", timeout=TIMEOUT)
+        result = json.loads(out)
+        return result["answers"], result["errors"], log
+
+
+def cli_again_and_again(qwen: QwenCli, until: float, ends: Counter[str]) -> None:
+    """Run one CLI after the other."""
+    while time.monotonic() < until:
+        with qwen.start("what is 2+2?") as process:
+            try:
+                process.communicate(timeout=min(CLI_SECONDS, max(0.1, until - time.monotonic())))
+                ends["answered" if process.returncode == 0 else "failed"] += 1
+            except subprocess.TimeoutExpired:
+                end(process)
+                ends["killed"] += 1
+
+
+def test_three_clis_and_three_of_ours(
+    qwen: QwenCli, emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """30 s of refreshes on one file; afterwards a new process of ours has a working sign-in, without a new login."""
+    ours = [Ours(qwen, tmp_path) for _ in range(3)]
+    ends, until = Counter[str](), time.monotonic() + SECONDS
+    threads = [threading.Thread(target=cli_again_and_again, args=(qwen, until, ends)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while working := [thread for thread in threads if thread.is_alive()]:
+        emulator.revoke()
+        working[0].join(REVOKE_SECONDS)
+    results = [each.stop() for each in ours]
+
+    refreshes = Counter(
+        ("ours" if entry.headers["user-agent"].startswith("qwen-portal") else "cli", entry.status)
+        for entry in emulator.log("refresh")
+    )
+    answers = [number for number, _, _ in results]
+    errors = Counter(name for _, names, _ in results for name in names)
+    put_back = sum(log.count("it is back") for _, _, log in results)
+    with capsys.disabled():
+        print(f"\n  refreshes: {dict(refreshes)}; CLIs: {dict(ends)}")  # noqa: T201
+        print(f"  ours: {answers} answers, errors {dict(errors)}, the file put back {put_back} times")  # noqa: T201
+    assert refreshes["cli", 200] > 0
+    assert refreshes["ours", 200] > 0
+    emulator.clear_log()
+    assert Ours(qwen, tmp_path).stop()[:2] == (1, [])
+    assert {entry.place for entry in emulator.log()} <= {"refresh", "chat"}
+    assert json.loads(qwen.sign_in_file().read_text())["access_token"] in emulator.issued_tokens()
