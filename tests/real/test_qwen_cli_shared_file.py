@@ -134,3 +134,24 @@ def test_three_clis_and_three_of_ours(
     assert Ours(qwen, tmp_path).stop()[:2] == (1, [])
     assert {entry.place for entry in emulator.log()} <= {"refresh", "chat"}
     assert json.loads(qwen.sign_in_file().read_text())["access_token"] in emulator.issued_tokens()
+
+
+def test_a_file_that_the_cli_deletes_after_our_refresh_goes_back(
+    qwen: QwenCli, emulator: Emulator, tmp_path: Path
+) -> None:
+    """A CLI spends a token that we have spent, is answered 400 and deletes the file; our next process has it again."""
+    file = qwen.sign_in_file()
+    before = file.read_text()
+    emulator.revoke()
+    assert Ours(qwen, tmp_path).stop()[:2] == (1, [])
+    file.write_text(before)  # the CLI goes by what it read before our refresh
+    until = time.monotonic() + TIMEOUT
+    with qwen.start("what is 2+2?") as cli:
+        while file.exists() and time.monotonic() < until:
+            threading.Event().wait(0.02)
+        end(cli)
+    assert not file.exists()
+    assert [entry.status for entry in emulator.log("refresh")] == [200, 400]
+    answers, errors, log = Ours(qwen, tmp_path).stop()
+    assert (answers, errors, log.count("it is back")) == (1, [], 1)
+    assert file.exists()
