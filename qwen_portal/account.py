@@ -283,7 +283,8 @@ class Accounts:
 
             return FileIndex(own_folder(self._home) / "accounts.json")
         one = self._one_file
-        return FileIndex(self._home / "accounts.json" if one is None else one.with_name(f"{one.name}.accounts.json"))
+        folder = self._home if one is None else one.with_name(f"{one.name}.state")
+        return FileIndex(folder / "accounts.json")
 
 
 def _account(data: IndexData, label: str) -> Account:

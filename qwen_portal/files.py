@@ -21,21 +21,29 @@ _POSIX = os.name == "posix"
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder that only its owner can enter; tighten one that others can read.
+    """Create a folder that only its owner can enter; one that is there already keeps its permissions.
+
+    The files in it are private whatever the folder's own permissions are, and a folder that the user named may be a
+    shared one, such as /tmp.
 
     Raises:
-        QwenStoreError: It cannot be made, or belongs to another user.
+        QwenStoreError: It cannot be made, or others could replace the files in it.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _POSIX:
-            found = folder.stat()
-            if found.st_uid != os.geteuid():
-                raise PermissionError(errno.EPERM, "it belongs to another user", str(folder))
-            if found.st_mode & _OTHERS:
-                folder.chmod(0o700)
+        found = folder.stat()
     except OSError as exc:
         raise _failed("make the folder", folder, exc) from None
+    if _POSIX:
+        _check_folder(folder, found)
+
+
+def _check_folder(folder: Path, found: os.stat_result) -> None:
+    if found.st_uid not in {0, os.geteuid()}:
+        raise _refused(folder, "it belongs to another user", "Set QWEN_PORTAL_HOME to a folder of your own.")
+    # in a folder with the sticky bit, nobody moves what belongs to somebody else
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
 
 
 def write_private(path: Path, text: str, *, modified: int | None = None) -> None:

@@ -1,6 +1,7 @@
 """Which account serves a request, and what the index keeps of each."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -177,12 +178,25 @@ def test_a_file_on_a_fresh_volume_is_an_account(tmp_path: Path, monkeypatch: pyt
     monkeypatch.delenv("QWEN_PORTAL_STORE")
     monkeypatch.setenv("QWEN_TOKEN_PATH", str(tmp_path / "volume" / "token.json"))
     sign_in("team")
-    (tmp_path / "volume" / "token.json.accounts.json").unlink()
+    shutil.rmtree(tmp_path / "volume" / "token.json.state")
     qwen_portal.close()
     account = qwen_portal.accounts()[0]
     assert (account.label, account.active) == ("team", True)
     assert qwen_portal.get_access_token() == ACCESS
     assert not (tmp_path / "state").exists()
+
+
+def test_two_files_in_one_folder_have_nothing_in_common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither locks nor a rescued token: the same label in another file is another sign-in."""
+    journals = set()
+    for name in ("a.json", "b.json"):
+        monkeypatch.setenv("QWEN_PORTAL_STORE", f"file:{tmp_path / name}")
+        sign_in("work", access_token=name)
+        assert qwen_portal.get_access_token() == name
+        journal = Session().accounts.journal("work")
+        assert journal is not None
+        journals.add(journal.rescue_path)
+    assert len(journals) == 2
 
 
 def test_memory_keeps_nothing_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError
-from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+from qwen_portal.files import _check_folder, read_private, remove, set_aside, write_private
 from qwen_portal.secrets import Secret
 from qwen_portal.stores.file import FileStore, OneFileStore
 from tests.canaries import ACCESS, assert_none_in_error
@@ -85,14 +85,34 @@ def test_what_is_no_plain_file_is_refused_without_waiting(kind: str, tmp_path: P
         read_private(path)
 
 
-def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else's folder or file is not a place for secrets."""
+def test_a_folder_or_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else's folder or file is not a place for secrets; the administrator's folder is."""
     write_private(tmp_path / "file", "x")
+    theirs = os.stat_result((0o40700, 1, 1, 1, 4444, 4444, 0, 0, 0, 0))
+    with pytest.raises(QwenStoreError, match="another user"):
+        _check_folder(tmp_path, theirs)
+    _check_folder(tmp_path, os.stat_result((0o40755, 1, 1, 1, 0, 0, 0, 0, 0, 0)))
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     with pytest.raises(QwenStoreError, match="another user"):
-        make_private_folder(tmp_path)
-    with pytest.raises(QwenStoreError, match="another user"):
         read_private(tmp_path / "file")
+
+
+def test_a_folder_that_is_there_keeps_its_permissions(tmp_path: Path) -> None:
+    """A path in /tmp, or in the home folder, must not lock everybody else out of it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    for bits in (0o755, 0o1777):
+        shared.chmod(bits)
+        write_private(shared / "token.json", "x")
+        assert stat.S_IMODE(shared.stat().st_mode) == bits
+        assert mode(shared / "token.json") == 0o600
+
+
+def test_a_folder_in_which_anybody_can_replace_files_is_refused(tmp_path: Path) -> None:
+    """World-writable without the sticky bit: the hint is the command that mends it."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(QwenStoreError, match="chmod o-w"):
+        write_private(tmp_path / "token.json", "x")
 
 
 FULL = """
