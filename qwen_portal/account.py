@@ -161,7 +161,7 @@ class Accounts:
             data.accounts[account.label].ended_at = None
 
     def remove(self, label: str) -> Account:
-        """Delete an account's credential and its entry; the next account in order becomes active.
+        """Delete an account's credential and its entry; the account that was added last becomes active.
 
         Raises:
             QwenTokenNotAvailableError: There is no such account.
@@ -176,7 +176,7 @@ class Accounts:
             with self.index.edit() as data:
                 data.accounts.pop(account.label, None)
                 if data.active == account.label:
-                    data.active = next(iter(data.accounts), None)
+                    data.active = next(reversed(data.accounts), None)
         return account
 
     def mark(self, label: str, change: Callable[[Entry], None]) -> None:
@@ -318,6 +318,8 @@ def environment_account(settings: Settings) -> Account | None:
         msg = "An API key is given (QWEN_PORTAL_API_KEY or api_key=), but not which plan it is of."
         raise QwenError(msg, hint=f"Set QWEN_PORTAL_PLAN to one of {', '.join(KEY_PLANS)}, or QWEN_PORTAL_BASE_URL.")
     plan = key_plan(settings.plan or settings.base_url or "")
+    if settings.base_url is None:
+        check_key(settings.api_key, plan)
     return Account(ENV_LABEL, "env", plan, active=True, store="environment", key=settings.api_key)
 
 
@@ -331,6 +333,19 @@ def _file_name(label: str) -> str:
 def _one_file(store: str) -> Path | None:
     kind, _, path = store.partition(":")
     return Path(path).expanduser().absolute() if kind == "file" and path else None
+
+
+def check_key(key: Secret, plan: Plan) -> None:
+    """Refuse a key that is of another plan, before it is kept or sent to the wrong host.
+
+    Raises:
+        QwenError: It does not begin as the plan's keys do.
+    """
+    if not key.reveal().startswith(plan.key_prefix):
+        raise QwenError(
+            f"Keys of the plan {plan.name!r} begin with {plan.key_prefix!r}; this one does not.",
+            hint="Check which plan the key is of: each key works at its own plan's address only.",
+        )
 
 
 def key_plan(name: str) -> Plan:

@@ -9,7 +9,13 @@ from typing import Any
 
 import httpx
 
-from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenStreamError, QwenTimeoutError
+from qwen_portal.errors import (
+    QwenAPIError,
+    QwenAuthenticationError,
+    QwenConnectionError,
+    QwenStreamError,
+    QwenTimeoutError,
+)
 from qwen_portal.refusals import is_web_page, refusal
 from qwen_portal.retry import Retries
 from qwen_portal.secrets import Secret, printable
@@ -74,13 +80,24 @@ class Exchange:
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
-        return refusal(
+        error = refusal(
             response.status_code,
             response.headers,
             response.content,
             host=self.host,
             secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
         )
+        self._hint_for_keys(error)
+        return error
+
+    def _hint_for_keys(self, error: QwenAPIError) -> None:
+        """A sign-in does not help against a key that was refused."""
+        if isinstance(error, QwenAuthenticationError) and "X-DashScope-AuthType" not in self.request.headers:
+            error.hint = (
+                "The key was refused: it is wrong, or of another plan; each key works at its own plan's address alone. "
+                "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=), or keep the right key: "
+                "`qwen-portal login --plan PLAN`."
+            )
 
     def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
         """Turn the HTTP library's error into ours."""

@@ -48,8 +48,10 @@ def _parse(url: str) -> SplitResult:
     return parts
 
 
-def _refused(url: str, why: str) -> QwenHostNotAllowedError:
-    return QwenHostNotAllowedError(f"The address {printable(url, limit=120)!r} is refused: {why}.")
+def _refused(
+    url: str, why: str, hint: str | None = "Write it as https://host or https://host/path."
+) -> QwenHostNotAllowedError:
+    return QwenHostNotAllowedError(f"The address {printable(url, limit=120)!r} is refused: {why}.", hint=hint)
 
 
 def origin(url: str) -> str:
@@ -110,4 +112,4 @@ def check_oauth_host(url: str, *, trusted: Collection[str] = ()) -> None:
         return
     if parts.scheme == "https" and port in (None, 443) and (host == _QWEN or host.endswith(f".{_QWEN}")):
         return
-    raise _refused(url, "an OAuth token goes only to qwen.ai, its sub-domains, and hosts that you named")
+    raise _refused(url, "an OAuth token goes only to qwen.ai, its sub-domains, and hosts that you named", None)

@@ -110,6 +110,10 @@ class Refresher:
         if current.refresh_token is None:
             msg = f"The token of account {account.label!r} is no longer good, and it came without a refresh token."
             raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {account.label}`.")
+        entry = self._accounts.entry(account.label)
+        if entry is not None and entry.needs_login and entry.generation == current.generation:
+            # Said once by the server; asking again with the same dead token helps nobody.
+            raise _over(account, f"The sign-in of account {account.label!r} has ended.", entry.lost)
         _log.info("account %s: refreshing the token", account.label)
         # A store that is dead or locked must say so before the token is spent.
         self._accounts.store(account.store).rehearse(account.label, current)
@@ -182,8 +186,13 @@ class Refresher:
             entry.needs_login, entry.lost = True, story
 
         self._accounts.mark(account.label, change)
-        message = exc.message if story is None else f"The sign-in of account {account.label!r} was lost: {story}."
-        raise QwenRefreshTokenInvalidError(message, hint=f"Run `qwen-portal login {account.label}` to sign in again.")
+        raise _over(account, exc.message, story)
+
+
+def _over(account: Account, message: str, story: str | None) -> QwenRefreshTokenInvalidError:
+    if story is not None:
+        message = f"The sign-in of account {account.label!r} was lost: {story}."
+    return QwenRefreshTokenInvalidError(message, hint=f"Run `qwen-portal login {account.label}` to sign in again.")
 
 
 def is_same(credential: Credential, other: Credential | None) -> bool:

@@ -89,6 +89,10 @@ class Shaper:
         allow_images = body.pop("allow_images", False)
         extra_headers = body.pop("extra_headers", None) or {}
         wanted = model_id(str(body["model"]))
+        if not all(isinstance(message, Mapping) for message in body["messages"]):
+            raise QwenBadRequestError(
+                "The messages are not a list of dicts.", hint="Pass [{'role': 'user', 'content': 'Hello'}]."
+            )
         if not body["messages"]:
             raise QwenBadRequestError(
                 "The list of messages is empty.",

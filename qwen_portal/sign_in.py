@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qwen_portal import oauth
-from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL, Account, key_plan
+from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL, Account, check_key, key_plan
 from qwen_portal.credentials import Credential
 from qwen_portal.endpoints import base_url
 from qwen_portal.errors import (
@@ -109,11 +109,7 @@ def add_key(session: Session, label: str | None, *, plan: str, api_key: Secret, 
     found = key_plan(plan)
     if not api_key or not api_key.reveal().isprintable() or " " in api_key.reveal():
         raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
-    if not api_key.reveal().startswith(found.key_prefix):
-        raise QwenError(
-            f"Keys of the plan {found.name!r} begin with {found.key_prefix!r}; this one does not.",
-            hint="Check which plan the key is of: each key works at its own plan's address only.",
-        )
+    check_key(api_key, found)
     credential = Credential.from_key(api_key, plan=found.name)
     account = session.accounts.signed_in(_new_label(label), credential)
     show(LoginEvent("success", account=account.label, store=account.store))

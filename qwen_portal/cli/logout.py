@@ -38,6 +38,9 @@ def remove(session: Session, label: str | None) -> None:
         raise QwenError("The key in QWEN_PORTAL_API_KEY is not kept here.", hint="Unset the variable.")
     account = session.accounts.choose(label if label is not None else session.settings.account)
     _tell(session.accounts.remove(account.label))
+    left = next((other for other in session.accounts.list() if other.active), None)
+    if account.active and left is not None:
+        click.echo(f"The active account is now {left.label!r} ({left.plan.name}).", err=True)
 
 
 def _remove_all(session: Session) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from qwen_portal.credentials import Credential
@@ -74,10 +74,20 @@ class FileStore:
         if kept is None or kept.to_json() != credential.to_json():
             msg = f"The sign-in of account {label!r} did not read back from {self.path(label)} as it was written."
             raise QwenStoreError(msg)
+        self._tidy(label)
 
     def delete(self, label: str) -> bool:
         """Remove the account's file; tell whether there was one."""
+        self._tidy(label)
         return remove(self.path(label))
+
+    def _tidy(self, label: str) -> None:
+        """Remove what a process that was killed in the middle of a write left beside the file."""
+        path = self.path(label)
+        for leftover in [path.with_name(f"{path.name}.rehearsal"), *path.parent.glob(f".{path.name}.*")]:
+            # somebody else's file in a shared folder is not ours to mind
+            with suppress(QwenStoreError):
+                remove(leftover)
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Return nothing to hold: no other program shares this store."""

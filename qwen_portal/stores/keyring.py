@@ -19,12 +19,14 @@ from typing import Protocol, TypeVar
 
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
-from qwen_portal.index import Index
+from qwen_portal.index import FileIndex, Index, file_lock
 from qwen_portal.secrets import Secret
 
 T = TypeVar("T")
 
 CALL_SECONDS = 3.0
+# How long to wait for the calls of other processes.
+_TURN_SECONDS = 30.0
 # Windows keeps 2,560 bytes of UTF-16; the same limit everywhere, so that a sign-in moves between machines.
 RECORD_LIMIT = 1280
 _ACCEPTED = ("macOS", "Windows", "SecretService", "kwallet", "libsecret")
@@ -69,10 +71,10 @@ class KeyringStore:
         # a service of its own: two processes may try at the same time
         backend, word = self._chosen(), uuid.uuid4().hex
         service = f"qwen-portal:probe:{word}"
-        _call(partial(backend.set_password, service, "probe", word))
-        if _call(partial(backend.get_password, service, "probe")) != word:
+        self._ask(partial(backend.set_password, service, "probe", word))
+        if self._ask(partial(backend.get_password, service, "probe")) != word:
             raise QwenStoreUnavailableError("The keyring does not keep what it is given.")
-        _call(partial(backend.delete_password, service, "probe"))
+        self._ask(partial(backend.delete_password, service, "probe"))
 
     def load(self, label: str) -> Credential | None:
         """Return the account's credential, or ``None``.
@@ -81,8 +83,7 @@ class KeyringStore:
             QwenStoreLockedError: The keyring is locked.
             QwenStoreUnavailableError: There is no keyring, or it does not answer.
         """
-        slot = self._slot(label)
-        record = self._read(label, slot) if slot is not None else Secret("")
+        record = self._read_current(label)
         if not record:
             return None
         with contextlib.suppress(ValueError):
@@ -118,7 +119,7 @@ class KeyringStore:
             )
             raise QwenStoreError(msg, hint="Keep it in a file: QWEN_PORTAL_STORE=file.")
         backend, free = self._chosen(), _other(self._slot(label))
-        _call(lambda: backend.set_password(_service(free), label, record.reveal()))
+        self._ask(lambda: backend.set_password(_service(free), label, record.reveal()))
         if self._read(label, free) != record:
             msg = f"The keyring did not keep the sign-in of account {label!r}: it reads back differently."
             raise QwenStoreUnavailableError(msg)
@@ -134,7 +135,7 @@ class KeyringStore:
         backend, slot = self._chosen(), self._slot(label)
         present = [each for each in (slot, _other(slot)) if each is not None and self._read(label, each)]
         for each in present:
-            _call(partial(backend.delete_password, _service(each), label))
+            self._ask(partial(backend.delete_password, _service(each), label))
         with self._index.edit() as data:
             data.slots.pop(label, None)
         return bool(present)
@@ -143,15 +144,43 @@ class KeyringStore:
         """Return nothing to hold: no other program shares these slots."""
         return contextlib.nullcontext()
 
+    def _read_current(self, label: str) -> Secret:
+        """Read the slot that the pointer names; again if the pointer moved meanwhile.
+
+        A slow reader's slot is the one that the next refresh but one writes into: what it finds there may be newer,
+        or an item that is being replaced.
+        """
+        while True:
+            slot = self._slot(label)
+            if slot is None:
+                return Secret("")
+            try:
+                record = self._read(label, slot)
+            except QwenStoreError:
+                if self._slot(label) == slot:
+                    raise
+            else:
+                if self._slot(label) == slot:
+                    return record
+
     def _slot(self, label: str) -> str | None:
         return self._index.read().slots.get(label)
 
     def _read(self, label: str, slot: str) -> Secret:
         backend = self._chosen()
-        return Secret(_call(partial(backend.get_password, _service(slot), label)) or "")
+        return Secret(self._ask(partial(backend.get_password, _service(slot), label)) or "")
+
+    def _ask(self, action: Callable[[], T]) -> T:
+        """Make one call, and no other of our processes another meanwhile: gnome-keyring dies of a crowd."""
+        if not isinstance(self._index, FileIndex):
+            return _call(action)
+        with file_lock(self._index.path.parent / "locks" / "keyring.lock", _TURN_SECONDS):
+            return _call(action)
 
     def _chosen(self) -> Backend:
         if self._backend is None:
+            # Imported before the clock starts: on a busy machine that alone may take longer than a call is given.
+            importlib.import_module("keyring")
             self._backend = _call(_choose_backend)
         return self._backend
 

@@ -50,7 +50,7 @@ def test_an_unknown_account_lists_the_known_ones() -> None:
 
 
 def test_the_first_account_is_active_until_another_signs_in() -> None:
-    """A person's new sign-in becomes the one in use; removing it falls back to the next."""
+    """A person's new sign-in becomes the one in use; removing it falls back to the latest."""
     sign_in("home", access_token="home")
     sign_in("work", access_token="work")
     assert qwen_portal.get_access_token() == "home"
@@ -59,8 +59,9 @@ def test_the_first_account_is_active_until_another_signs_in() -> None:
     qwen_portal.use("work")
     assert [account.label for account in qwen_portal.accounts() if account.active] == ["work"]
     assert qwen_portal.logout().label == "work"
-    assert qwen_portal.get_access_token() == "home"
-    assert qwen_portal.logout("new").label == "new"
+    assert qwen_portal.get_access_token() == "new"
+    assert qwen_portal.logout("home").label == "home"
+    assert qwen_portal.get_access_token() == "new"
 
 
 def test_the_argument_beats_the_key_beats_the_variable_beats_the_active(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,6 +88,16 @@ def test_a_key_without_a_plan_lists_the_plans(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("QWEN_PORTAL_PLAN", "oauth")
     with pytest.raises(QwenError, match="not an API key"):
         qwen_portal.get_access_token()
+
+
+def test_a_key_of_another_plan_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped plan does not send the key to that plan's host; with an address of one's own nothing is assumed."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-of-another-plan")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "coding")
+    with pytest.raises(QwenError, match="begin with 'sk-sp-'"):
+        qwen_portal.PortalClient().chat([{"role": "user", "content": "Hello"}])
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", "https://gateway.example/v1")
+    assert qwen_portal.get_access_token() == "sk-of-another-plan"
 
 
 def test_the_index_holds_no_secret(tmp_path: Path) -> None:

@@ -186,6 +186,17 @@ def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
     assert store.load("work") == credential()
 
 
+def test_what_a_killed_process_left_is_tidied_up(tmp_path: Path) -> None:
+    """A half-written copy of a sign-in does not lie about for ever, nor outlive a logout."""
+    store = FileStore(tmp_path)
+    for finish in (lambda: store.save("work", credential()), lambda: store.delete("work")):
+        path = store.path("work")
+        for name in (f"{path.name}.rehearsal", f".{path.name}.k1ll3d", f".{path.name}.rehearsal.k1ll3d"):
+            write_private(path.with_name(name), "left over")
+        finish()
+        assert [file.name for file in path.parent.iterdir() if file != path] == []
+
+
 @pytest.mark.parametrize("label", ["../x", "a/b", "..", ".hidden", "C:\\x", "ünïcode", "x" * 100, "CON"])
 def test_a_label_is_never_a_path(label: str, tmp_path: Path) -> None:
     """Whatever the label, the file lies in the store's folder under a plain name."""

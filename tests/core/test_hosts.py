@@ -124,6 +124,14 @@ def test_the_error_names_the_host_and_the_setting() -> None:
     assert "QWEN_PORTAL_ALLOWED_HOSTS" in caught.value.hint
 
 
+def test_a_malformed_address_is_not_mended_by_naming_it() -> None:
+    """The hint says how to write it, not to allow it."""
+    with pytest.raises(QwenHostNotAllowedError) as caught:
+        user_url("http://foo.example")
+    assert "QWEN_PORTAL_ALLOWED_HOSTS" not in caught.value.hint
+    assert "https://" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     ("host", "expected"),
     [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost.example", False)],

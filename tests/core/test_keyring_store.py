@@ -100,6 +100,27 @@ def test_the_item_in_use_is_never_written(tmp_path: Path, store: KeyringStore, b
     assert len(backend.items) == 2
 
 
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_reader_that_was_overtaken_reads_again(
+    tmp_path: Path, store: KeyringStore, backend: FakeKeyring, broken: bool
+) -> None:
+    """Two refreshes by another process while one is read: its slot is being replaced, and the pointer has moved."""
+    store.save("work", generation(1))
+
+    def overtake() -> None:
+        backend.at.clear()
+        with FileIndex(tmp_path / "accounts.json").edit() as data:
+            name, _, letter = data.slots["work"].partition(":")
+            data.slots["work"] = f"{name}:{'b' if letter == 'a' else 'a'}"
+            backend.items[f"qwen-portal:{data.slots['work']}", "work"] = generation(2).to_json()
+        if broken:
+            msg = "the item is gone"
+            raise LookupError(msg)
+
+    backend.at["get"] = overtake
+    assert generation_in(store) == 2
+
+
 @pytest.mark.parametrize("point", ["set", "deleted", "get"])
 def test_a_write_that_breaks_off_costs_nothing(
     tmp_path: Path, store: KeyringStore, backend: FakeKeyring, point: str

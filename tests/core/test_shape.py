@@ -131,6 +131,9 @@ def test_no_messages_is_an_error_before_any_request() -> None:
     """The service would answer with a 400 of its own."""
     with pytest.raises(QwenBadRequestError, match="empty"):
         shape(messages=[])
+    for odd in ("Hello", ["Hello"]):
+        with pytest.raises(QwenBadRequestError, match="list of dicts"):
+            shape(messages=odd)
 
 
 @pytest.mark.parametrize("plan", PLANS)

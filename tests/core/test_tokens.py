@@ -284,6 +284,9 @@ def test_a_dead_refresh_token_marks_the_account_and_keeps_the_record(
         manager(accounts).get(accounts.choose())
     assert accounts.choose().needs_login
     assert accounts.load(accounts.choose()).refresh_token == Secret("refresh-1")
+    # the script has no second answer: the dead token is not sent again
+    with pytest.raises(QwenRefreshTokenInvalidError, match="has ended"):
+        manager(accounts).get(accounts.choose())
 
 
 def test_the_loser_of_a_race_adopts_what_the_winner_stored(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
