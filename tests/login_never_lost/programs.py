@@ -4,9 +4,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Self
 
 from tests.login_never_lost.accounts import PATIENCE
+
+# At the end of the path: these helpers are found in the checkout, the package where it is installed.
+_FIND_TESTS = f"import sys; sys.path.append({str(Path(__file__).parents[2])!r})\n"
 
 
 class Program:
@@ -20,7 +24,7 @@ class Program:
     def __init__(self, text: str, *args: str) -> None:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            [sys.executable, "-c", text, *args], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            [sys.executable, "-c", _FIND_TESTS + text, *args], stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
 
     def say(self, line: str) -> None:
