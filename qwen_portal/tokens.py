@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from qwen_portal.account import Account, Accounts
+from qwen_portal.account import ENDED_SECONDS, Account, Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenServiceEndedError
 from qwen_portal.index import Entry
@@ -120,11 +120,14 @@ class TokenManager:
         """Tell a stale token from a service that has ended; a refresh may help against the first.
 
         Raises:
-            QwenServiceEndedError: A refresh made this token and it never worked. That is remembered for 15 minutes,
-                for all processes.
+            QwenServiceEndedError: A refresh made this token within the last 15 minutes and it never worked. That is
+                remembered for 15 minutes, for all processes.
         """
         entry = self._accounts.entry(account.label)
         if not credential.refreshed or entry is None or entry.proven == credential.generation:
+            return
+        if abs(time.time() - credential.issued_at) > ENDED_SECONDS:
+            # refreshed ahead of time and not needed until now: it may have been revoked since
             return
 
         def change(entry: Entry) -> None:

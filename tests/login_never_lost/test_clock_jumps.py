@@ -70,3 +70,14 @@ def test_the_memory_of_an_ended_service_does_not_grow_by_a_clock_set_back(
     assert account().ended_at is not None
     jump(monkeypatch, -HOUR)
     assert account().ended_at is None
+
+
+def test_a_token_refreshed_ahead_of_time_and_revoked_before_its_first_use_is_renewed(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it never worked says nothing about the service, 15 minutes after its making."""
+    qwen_portal.get_access_token(force_refresh=True)
+    signed_in.revoke()
+    jump(monkeypatch, HOUR / 2)
+    assert qwen_portal.PortalClient().chat(HELLO)["choices"]
+    assert account().ended_at is None
