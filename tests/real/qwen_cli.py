@@ -30,14 +30,14 @@ class QwenCli:
     environment: dict[str, str]
     bridge: TlsBridge
 
-    def start(self, prompt: str) -> subprocess.Popen[str]:
+    def start(self, prompt: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a process, in a group of its own, that asks a question, signing in first if need be."""
         return subprocess.Popen(
             ["qwen", "--auth-type", "qwen-oauth", "-p", prompt, "-o", "json"],
             cwd=self.home,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
             umask=0o022,
