@@ -22,6 +22,7 @@ from tests.real.qwen_cli import ADDRESSES, TIMEOUT, QwenCli, end, qwen_cli
 pytestmark = pytest.mark.real
 
 SECONDS = 30.0
+TRIES = 3
 # What makes tokens short is the service, which refuses all that are older: the CLI takes one with less than 30 s left
 # for none, and signs in anew even after a refresh.
 TOKEN_SECONDS = 3600.0
@@ -60,10 +61,17 @@ def qwen(emulator: Emulator, tmp_path: Path) -> Iterator[QwenCli]:
     """Sign the CLI in; from then on nobody can sign in any more."""
     emulator.configure(access_life=TOKEN_SECONDS, approve_after_polls=1)
     with qwen_cli(emulator, tmp_path) as prepared:
-        prepared.ask("what is 2+2?")
-        emulator.configure(auto_approve=False)
-        emulator.clear_log()
+        sign_in(prepared, emulator)
         yield prepared
+
+
+def sign_in(qwen: QwenCli, emulator: Emulator) -> None:
+    """Sign the CLI in; from then on nobody can sign in any more."""
+    qwen.sign_in_file().unlink(missing_ok=True)
+    emulator.configure(auto_approve=True)
+    qwen.ask("what is 2+2?")
+    emulator.configure(auto_approve=False)
+    emulator.clear_log()
 
 
 class Ours:
@@ -92,9 +100,9 @@ class Ours:
         return result["answers"], result["errors"], log
 
 
-def cli_again_and_again(qwen: QwenCli, until: float, ends: Counter[str]) -> None:
+def cli_again_and_again(qwen: QwenCli, done: threading.Event, ends: Counter[str]) -> None:
     """Run one CLI after the other; each may finish what it began, or it would take a spent token's successor along."""
-    while time.monotonic() < until:
+    while not done.is_set():
         with qwen.start("what is 2+2?", stdout=subprocess.DEVNULL) as process:
             watchdog = threading.Timer(TIMEOUT, end, [process])
             watchdog.start()
@@ -120,32 +128,62 @@ def is_ours(entry: LogEntry) -> bool:
     return entry.headers["user-agent"].startswith("qwen-portal")
 
 
+def share(qwen: QwenCli, emulator: Emulator, folder: Path) -> str:
+    """Let 3 CLIs and 3 of ours refresh for 30 s, and until both sides did; return the figures."""
+    ours, ends, done = [Ours(qwen, folder) for _ in range(3)], Counter[str](), threading.Event()
+    clis = [threading.Thread(target=cli_again_and_again, args=(qwen, done, ends)) for _ in range(3)]
+    for cli in clis:
+        cli.start()
+    start, refreshes = time.monotonic(), Counter[tuple[str, int | None]]()
+    while time.monotonic() - start < SECONDS or not (refreshes["cli", 200] and refreshes["ours", 200]):
+        assert time.monotonic() - start < TIMEOUT, refreshes
+        revoke_if_it_worked(emulator)
+        done.wait(REVOKE_SECONDS)
+        refreshes = Counter(("ours" if is_ours(entry) else "cli", entry.status) for entry in emulator.log("refresh"))
+    done.set()
+    for cli in clis:
+        cli.join()
+    results = [each.stop() for each in ours]
+    answers, errors = [number for number, _, _ in results], Counter(name for _, names, _ in results for name in names)
+    put_back = sum(log.count("it is back") for _, _, log in results)
+    return (
+        f"refreshes: {dict(refreshes)}; CLIs: {dict(ends)}\n"
+        f"  ours: {answers} answers, errors {dict(errors)}, the file put back {put_back} times"
+    )
+
+
+def lost_between_clis(emulator: Emulator) -> bool:
+    """Tell whether one CLI deleted what another had just got.
+
+    They spent one token at once, because a third one that ended had removed the lock; for some milliseconds nobody but
+    the winner knows the new token.
+    """
+    refreshes = emulator.log("refresh")
+    winner = [entry for entry in refreshes if entry.status == 200][-1]
+    spent = winner.body["refresh_token"]
+    losers = [entry for entry in refreshes if entry.status == 400 and entry.body["refresh_token"] == spent]
+    return not is_ours(winner) and any(not is_ours(entry) for entry in losers)
+
+
 def test_three_clis_and_three_of_ours(
     qwen: QwenCli, emulator: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """30 s of refreshes on one file; afterwards a new process of ours has a working sign-in, without a new login."""
-    ours = [Ours(qwen, tmp_path) for _ in range(3)]
-    ends, until = Counter[str](), time.monotonic() + SECONDS
-    threads = [threading.Thread(target=cli_again_and_again, args=(qwen, until, ends)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    while working := [thread for thread in threads if thread.is_alive()]:
-        revoke_if_it_worked(emulator)
-        working[0].join(REVOKE_SECONDS)
-    results = [each.stop() for each in ours]
+    """30 s of refreshes on one file; afterwards a new process of ours has a working sign-in, without a new login.
 
-    refreshes = Counter(("ours" if is_ours(entry) else "cli", entry.status) for entry in emulator.log("refresh"))
-    answers = [number for number, _, _ in results]
-    errors = Counter(name for _, names, _ in results for name in names)
-    put_back = sum(log.count("it is back") for _, _, log in results)
-    with capsys.disabled():
-        print(f"\n  refreshes: {dict(refreshes)}; CLIs: {dict(ends)}")  # noqa: T201
-        print(f"  ours: {answers} answers, errors {dict(errors)}, the file put back {put_back} times")  # noqa: T201
-    assert refreshes["cli", 200] > 0
-    assert refreshes["ours", 200] > 0
-    emulator.clear_log()
-    assert Ours(qwen, tmp_path).stop()[:2] == (1, [])
-    assert {entry.place for entry in emulator.log()} <= {"refresh", "chat"}
+    What the CLIs lose among themselves is counted, and only then there is another try.
+    """
+    for lost in range(TRIES):
+        figures = share(qwen, emulator, tmp_path)
+        with capsys.disabled():
+            print(f"\n  {figures}; lost by the CLIs alone: {lost} times before")  # noqa: T201
+        answers, errors, log = Ours(qwen, tmp_path).stop()
+        if (answers, errors) == (1, []):
+            break
+        assert lost_between_clis(emulator), (errors, log)
+        sign_in(qwen, emulator)
+    else:
+        pytest.fail("the CLIs lost the sign-in among themselves each time")
+    assert {entry.place for entry in emulator.log() if is_ours(entry)} <= {"refresh", "chat"}
     assert json.loads(qwen.sign_in_file().read_text())["access_token"] in emulator.issued_tokens()
 
 
