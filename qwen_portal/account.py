@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
+from qwen_portal.glance import Glance
 from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label, file_lock
 from qwen_portal.places import hint_to_import, qwen_cli_file
 from qwen_portal.plans import KEY_PLANS, OAUTH, Kind, Plan, find_plan
@@ -77,19 +78,25 @@ class Accounts:
         self._one_file = _one_file(store)
         self.index = self._open_index()
         self._stores: dict[str, Store] = {}
+        signals = [self.index.path] if isinstance(self.index, FileIndex) else []
+        self._glance = Glance(self.index, self._read, *signals, *([qwen_cli_file()] if store == "qwen-cli" else []))
 
     def list(self) -> list[Account]:
         """Return every account, in the order they came."""
         data = self._read()
         return [_account(data, label) for label in data.accounts]
 
-    def choose(self, label: str | None = None) -> Account:
+    def choose(self, label: str | None = None, *, at_a_glance: bool = False) -> Account:
         """Return the account of that label, or the active one.
+
+        Args:
+            label: The account asked for.
+            at_a_glance: Whether what other processes did in the last 100 ms may be missed.
 
         Raises:
             QwenTokenNotAvailableError: There is none; the hint names the command.
         """
-        data = self._read()
+        data = self._glance() if at_a_glance else self._read()
         wanted = check_label(label) if label is not None else data.active
         if wanted is None:
             raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_import(self.is_own))

@@ -64,7 +64,13 @@ class IndexData:
 
 
 class Index(Protocol):
-    """Where the index is kept."""
+    """Where the index is kept.
+
+    Attributes:
+        edits: How often this process has changed it.
+    """
+
+    edits: int
 
     def read(self) -> IndexData:
         """Return a copy of the current content."""
@@ -79,6 +85,7 @@ class MemoryIndex:
     def __init__(self) -> None:
         import threading
 
+        self.edits = 0
         self._lock = threading.RLock()
         self._text = _dump(IndexData())
 
@@ -93,6 +100,7 @@ class MemoryIndex:
             data = _parse(self._text)
             yield data
             self._text = _dump(data)
+            self.edits += 1
 
 
 class FileIndex:
@@ -104,6 +112,7 @@ class FileIndex:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.edits = 0
 
     def read(self) -> IndexData:
         """Return the current content; a corrupt file is set aside, named in a warning, and counts as empty.
@@ -141,6 +150,7 @@ class FileIndex:
             after = _dump(data)
             if after != before or not self.path.exists():
                 write_private(self.path, after)
+                self.edits += 1
 
 
 @contextlib.contextmanager

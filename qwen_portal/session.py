@@ -67,7 +67,7 @@ class Session:
             env = environment_account(self.settings)
             if env is not None:
                 return env
-        return self.accounts.choose(label if label is not None else self.settings.account)
+        return self.accounts.choose(label if label is not None else self.settings.account, at_a_glance=True)
 
 
 def forget() -> None:
