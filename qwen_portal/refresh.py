@@ -86,7 +86,7 @@ class Refresher:
     def _newest(self, account: Account) -> Credential:
         """Read the store under the lock; a credential that was rescued goes back into it first."""
         stored, journal = self._accounts.load(account), self._accounts.journal(account.label)
-        rescued = self._unsaved.get(account.label) or (journal.rescued() if journal is not None else None)
+        rescued = self._unsaved.get(account.label) or self._left_by_a_crash(account, stored, journal)
         if rescued is None:
             return stored
         if rescued.generation > stored.generation:
@@ -99,6 +99,15 @@ class Refresher:
             stored = rescued
         self._settle(account, journal)
         return stored
+
+    def _left_by_a_crash(self, account: Account, stored: Credential, journal: Journal | None) -> Credential | None:
+        """Look where a new token may be whose refresh did not come to its end."""
+        if journal is None:
+            return None
+        rescued, note = journal.rescued(), journal.read()
+        if rescued is None and note is not None and note.is_about(stored):
+            return self._accounts.store(account.store).half_saved(account.label)
+        return rescued
 
     def _settle(self, account: Account, journal: Journal | None) -> None:
         """Forget the note and the rescue: the store has the sign-in."""

@@ -40,6 +40,9 @@ class Store(Protocol):
             QwenStoreError: It is not kept; what was there before still is.
         """
 
+    def half_saved(self, label: str) -> Credential | None:
+        """Return a newer credential whose :meth:`save` was cut short, or ``None``; one that it left is not lost."""
+
     def delete(self, label: str) -> bool:
         """Remove the account's credential; tell whether there was one."""
 

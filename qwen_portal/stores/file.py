@@ -76,6 +76,9 @@ class FileStore:
             raise QwenStoreError(msg)
         self._tidy(label)
 
+    def half_saved(self, label: str) -> Credential | None:
+        """Return ``None``: a file is replaced in one step."""
+
     def delete(self, label: str) -> bool:
         """Remove the account's file; tell whether there was one."""
         self._tidy(label)

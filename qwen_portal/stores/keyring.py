@@ -111,6 +111,21 @@ class KeyringStore:
         with self._index.edit() as data:
             data.slots[label] = slot
 
+    def half_saved(self, label: str) -> Credential | None:
+        """Return what the slot that is not in use holds, if it is newer: the pointer was not moved any more.
+
+        Raises:
+            QwenStoreError: The keyring failed.
+        """
+        current, slot = self.load(label), self._slot(label)
+        if current is None or slot is None:
+            return None
+        try:
+            spare = Credential.from_json(self._read(label, _other(slot)))
+        except ValueError:
+            return None
+        return spare if spare.generation > current.generation else None
+
     def _write_free_slot(self, label: str, credential: Credential) -> str:
         record = Secret(credential.to_json())
         if len(record.reveal()) > RECORD_LIMIT:

@@ -27,6 +27,9 @@ class MemoryStore:
         """Keep a credential."""
         self._credentials[label] = credential
 
+    def half_saved(self, label: str) -> Credential | None:
+        """Return ``None``: memory outlives no crash."""
+
     def delete(self, label: str) -> bool:
         """Remove the account's credential; tell whether there was one."""
         return self._credentials.pop(label, None) is not None

@@ -1,86 +1,45 @@
 """Danger: the program is killed (kill -9, power cut, out of memory) at any step of a refresh."""
 
-import signal
-
 import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError, QwenRefreshTokenInvalidError
 from tests.cli.program import run
-from tests.login_never_lost.accounts import account, end_token, next_process, refreshes
-from tests.login_never_lost.programs import Program
-
-# Kills itself before or after the n-th call of a function, which stands for a step of the transaction.
-_VICTIM = """
-import importlib, os, signal, sys
-import qwen_portal
-
-module, path, moment, nth = sys.argv[1:]
-owner = importlib.import_module(module)
-*outer, name = path.split(".")
-for each in outer:
-    owner = getattr(owner, each)
-step, calls = getattr(owner, name), []
-
-def deadly(*args, **kwargs):
-    calls.append(name)
-    fatal = len(calls) == int(nth)
-    if fatal and moment == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = step(*args, **kwargs)
-    if fatal:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(owner, name, deadly)
-qwen_portal.get_access_token()
-"""
+from tests.login_never_lost.accounts import account, next_process, refreshes
+from tests.login_never_lost.victims import BEGIN, CLEAR, INDEX, POST, STORY, Step, refresh_and_die
 
 FILE = ("qwen_portal.stores.file", "FileStore")
-# In the order of the transaction. The store writes the record for the rehearsal first, then in earnest.
+# The store writes the record for the rehearsal first, then in earnest.
 _REHEARSE = (FILE[0], f"{FILE[1]}.rehearse")
 _SAVE = (FILE[0], f"{FILE[1]}.save")
 _WRITE = (FILE[0], "write_private")
-_BEGIN = ("qwen_portal.journal", "Journal.begin")
-_POST = ("qwen_portal.oauth", "refresh")
-_INDEX = ("qwen_portal.account", "Accounts._enter")
-_CLEAR = ("qwen_portal.journal", "Journal.clear")
 
 KEPT = {
     "with the lock taken": (*_REHEARSE, "before", 1),
     "with the rehearsal written": (*_WRITE, "after", 1),
     "after the rehearsal": (*_REHEARSE, "after", 1),
-    "before the note": (*_BEGIN, "before", 1),
-    "after the note": (*_BEGIN, "after", 1),
-    "before the request": (*_POST, "before", 1),
+    "before the note": (*BEGIN, "before", 1),
+    "after the note": (*BEGIN, "after", 1),
+    "before the request": (*POST, "before", 1),
     "with the answer written": (*_WRITE, "after", 2),
     "with the answer stored": (*_SAVE, "after", 1),
-    "before the index knows": (*_INDEX, "before", 1),
-    "when the index knows": (*_INDEX, "after", 1),
-    "before the note is gone": (*_CLEAR, "before", 1),
-    "after the note is gone": (*_CLEAR, "after", 1),
+    "before the index knows": (*INDEX, "before", 1),
+    "when the index knows": (*INDEX, "after", 1),
+    "before the note is gone": (*CLEAR, "before", 1),
+    "after the note is gone": (*CLEAR, "after", 1),
 }
 LOST = {
-    "with the answer in hand": (*_POST, "after", 1),
+    "with the answer in hand": (*POST, "after", 1),
     "before the answer is stored": (*_SAVE, "before", 1),
     "before the answer is written": (*_WRITE, "before", 2),
 }
 
-STORY = "was ended in the middle of the refresh"
 REVOKED = "the service ended this sign-in"
 
 
-def refresh_and_die(module: str, path: str, moment: str, nth: int) -> int:
-    """Let a process refresh until it kills itself; return its pid."""
-    end_token()
-    with Program(_VICTIM, module, path, moment, str(nth)) as victim:
-        assert victim.end() == (-signal.SIGKILL, "", "")
-        return victim.process.pid
-
-
 @pytest.mark.parametrize("step", KEPT.values(), ids=KEPT)
-def test_the_next_process_is_signed_in(signed_in: Emulator, step: tuple[str, str, str, int]) -> None:
+def test_the_next_process_is_signed_in(signed_in: Emulator, step: Step) -> None:
     """No lock stays, nothing is half-written, and the sign-in goes on, refresh after refresh."""
     refresh_and_die(*step)
     served = qwen_portal.get_access_token()
@@ -92,9 +51,7 @@ def test_the_next_process_is_signed_in(signed_in: Emulator, step: tuple[str, str
 
 
 @pytest.mark.parametrize("step", LOST.values(), ids=LOST)
-def test_between_the_answer_and_the_store_the_journal_tells(
-    signed_in: Emulator, step: tuple[str, str, str, int]
-) -> None:
+def test_between_the_answer_and_the_store_the_journal_tells(signed_in: Emulator, step: Step) -> None:
     """The one gap there is: the error and `status` say what happened, also the second time, and name the command."""
     pid = refresh_and_die(*step)
     for _ in range(2):
