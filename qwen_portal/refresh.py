@@ -30,6 +30,8 @@ from qwen_portal.secrets import Secret
 _log = logging.getLogger("qwen_portal")
 _RETRIES = 2
 _RETRY_SECONDS = 2.0
+# The qwen CLI stores an answer within milliseconds, on a busy machine within a second.
+_LOOKS, _LOOK_SECONDS = 20, 0.1
 
 
 class Refresher:
@@ -186,8 +188,8 @@ class Refresher:
         if journal is not None:
             # Kept although it is told now: whoever tries again with this token is to hear the same.
             journal.put_back(before)
-        stored = self._accounts.load(account)
-        if not is_same(stored, current):
+        stored = self._newer(account, current)
+        if stored is not None:
             return stored
         story = before.story() if before is not None else None
 
@@ -196,6 +198,17 @@ class Refresher:
 
         self._accounts.mark(account.label, change)
         raise _over(account, exc.message, story)
+
+    def _newer(self, account: Account, current: Credential) -> Credential | None:
+        """Look for what the winner of a race stored; a program that heeds no lock of ours may not have done it yet."""
+        looks = _LOOKS if self._accounts.store(account.store).has_rivals else 1
+        for look in range(looks):
+            if look:
+                self._sleep(_LOOK_SECONDS)
+            stored = self._accounts.load(account)
+            if not is_same(stored, current):
+                return stored
+        return None
 
 
 def _over(account: Account, message: str, story: str | None) -> QwenRefreshTokenInvalidError:

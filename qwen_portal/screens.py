@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwen_portal.secrets import printable
 from qwen_portal.sign_in import LoginEvent, Show
+from qwen_portal.surroundings import is_container, is_ssh
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,8 +32,6 @@ INSECURE_NOTE = (
 )
 _QR_COLUMNS, _QR_LINES = 40, 24
 _TEXT_BROWSERS = frozenset({"www-browser", "links", "links2", "elinks", "lynx", "w3m", "browsh"})
-_REMOTE = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "CI", "container", "KUBERNETES_SERVICE_HOST", "CODESPACES")
-_CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
 def default_screen(*, open_browser: bool | None = None, qr: bool = True) -> Show:
@@ -166,9 +165,7 @@ def _may_open(*, wish: bool | None, is_terminal: bool) -> bool:
         return False
     if wish:
         return True
-    if not is_terminal or any(os.environ.get(name) for name in _REMOTE):
-        return False
-    if any(path.exists() for path in _CONTAINER_FILES):
+    if not is_terminal or is_ssh() or is_container() or os.environ.get("CI"):
         return False
     return not sys.platform.startswith("linux") or any(os.environ.get(x) for x in ("DISPLAY", "WAYLAND_DISPLAY"))
 

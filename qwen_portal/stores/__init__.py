@@ -12,9 +12,15 @@ PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
 
 
 class Store(Protocol):
-    """A place for credentials, one per account label."""
+    """A place for credentials, one per account label.
+
+    Attributes:
+        name: What QWEN_PORTAL_STORE calls it.
+        has_rivals: Whether programs that know nothing of our locks refresh what is in it.
+    """
 
     name: str
+    has_rivals: bool
 
     def probe(self) -> None:
         """Find out whether a credential could be kept, before anything depends on it.

@@ -19,6 +19,7 @@ class FileStore:
     """
 
     name = "file"
+    has_rivals = False
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "credentials"

@@ -21,6 +21,7 @@ from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
 from qwen_portal.index import FileIndex, Index, file_lock
 from qwen_portal.secrets import Secret
+from qwen_portal.stores.remedies import unlock, without_keyring
 
 T = TypeVar("T")
 
@@ -56,6 +57,7 @@ class KeyringStore:
     """
 
     name = "keyring"
+    has_rivals = False
 
     def __init__(self, index: Index, backend: Backend | None = None) -> None:
         self._index = index
@@ -216,23 +218,16 @@ def _choose_backend() -> Backend:
     try:
         chosen = keyring.get_keyring()
     except Exception as exc:  # noqa: BLE001 - a mistyped PYTHON_KEYRING_BACKEND raises whatever import raises
-        raise _unusable(f"The keyring could not be opened ({type(exc).__name__}).") from None
+        raise QwenStoreUnavailableError(
+            f"The keyring could not be opened ({type(exc).__name__}).", hint=without_keyring()
+        ) from None
     for backend in [*getattr(chosen, "backends", ()), chosen]:
         package, _, module = type(backend).__module__.rpartition(".")
         if package == "keyring.backends" and module in _ACCEPTED:
             found: Backend = backend
             return found
-    raise _unusable(f"There is no usable keyring here (found {type(chosen).__module__}.{type(chosen).__name__}).")
-
-
-def _unusable(message: str) -> QwenStoreUnavailableError:
-    named, hint = os.environ.get("PYTHON_KEYRING_BACKEND"), None
-    if named:
-        hint = (
-            f"PYTHON_KEYRING_BACKEND is {named!r}: unset it, or set QWEN_PORTAL_STORE=file to keep the sign-in in a "
-            "file only you can read."
-        )
-    return QwenStoreUnavailableError(message, hint=hint)
+    msg = f"There is no usable keyring here (found {type(chosen).__module__}.{type(chosen).__name__})."
+    raise QwenStoreUnavailableError(msg, hint=without_keyring())
 
 
 def _call(action: Callable[[], T]) -> T:
@@ -278,11 +273,11 @@ def _translate(failure: BaseException) -> QwenStoreError:
     if isinstance(failure, QwenStoreError):
         return failure
     if isinstance(failure, KeyringLocked) or _may_not_ask(failure):
-        return QwenStoreLockedError("The keyring is locked.", hint=_UNLOCK)
+        return QwenStoreLockedError("The keyring is locked.", hint=unlock())
     if isinstance(failure, InitError):
-        return QwenStoreLockedError("The keyring has no open collection, or its password was not given.", hint=_UNLOCK)
+        return QwenStoreLockedError("The keyring has no open collection, or its password was not given.", hint=unlock())
     if isinstance(failure, NoKeyringError):
-        return QwenStoreUnavailableError("There is no keyring here.")
+        return QwenStoreUnavailableError("There is no keyring here.", hint=without_keyring())
     if isinstance(failure, KeyringError):
         return QwenStoreError(f"The keyring failed ({type(failure).__name__}).")
     # backends also raise D-Bus, OS and COM errors of their own
@@ -295,10 +290,6 @@ def _may_not_ask(failure: BaseException) -> bool:
 
 # errSecInteractionNotAllowed: macOS may not ask for the keychain's password, as over SSH; keyring has no class for it.
 _NO_INTERACTION = -25308
-_UNLOCK = (
-    "Unlock it (log in to the desktop session, or `security unlock-keychain` on macOS over SSH), or set "
-    "QWEN_PORTAL_STORE=file to keep the sign-in in a file only you can read."
-)
 
 
 def _after_fork() -> None:

@@ -9,6 +9,7 @@ class MemoryStore:
     """Forget everything when the process ends; for CI and tests."""
 
     name = "memory"
+    has_rivals = False
 
     def __init__(self) -> None:
         self._credentials: dict[str, Credential] = {}

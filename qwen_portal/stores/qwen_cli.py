@@ -50,6 +50,7 @@ class QwenCliStore(FileStore):
     """
 
     name = "qwen-cli"
+    has_rivals = True
 
     def __init__(self, home: Path, index: Index) -> None:
         super().__init__(home)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qwen_portal import screens
+from qwen_portal import surroundings
 from qwen_portal.screens import NotebookScreen, TerminalScreen, default_screen
 from qwen_portal.sign_in import LoginEvent
 
@@ -52,7 +52,7 @@ class Stderr(io.StringIO):
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Sit at a Linux desktop with a graphical browser, and collect what it is asked to open."""
     pages: list[str] = []
-    for name in screens._REMOTE:
+    for name in (*surroundings._SSH, *surroundings._CONTAINER, "CI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("DISPLAY", ":0")
@@ -60,7 +60,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("LINES", "50")
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(screens, "_CONTAINER_FILES", ())
+    monkeypatch.setattr(surroundings, "_CONTAINER_FILES", ())
     monkeypatch.setattr("webbrowser.get", lambda: SimpleNamespace(name="firefox"))
 
     def note(url: str) -> bool:
@@ -129,7 +129,7 @@ def test_no_browser_opens_far_from_the_person(opened: list[str], monkeypatch: py
 
 def test_no_browser_opens_in_a_container(opened: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The file that container engines leave is enough."""
-    monkeypatch.setattr(screens, "_CONTAINER_FILES", (tmp_path,))
+    monkeypatch.setattr(surroundings, "_CONTAINER_FILES", (tmp_path,))
     shown(ASK)
     assert opened == []
 

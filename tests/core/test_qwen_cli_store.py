@@ -18,6 +18,7 @@ from qwen_portal.errors import (
     QwenTokenNotAvailableError,
 )
 from qwen_portal.oauth import TokenResponse
+from qwen_portal.refresh import Refresher
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in import add_key, sign_in
@@ -295,3 +296,22 @@ def test_a_link_in_place_of_the_file_is_refused(file: Path, tmp_path: Path) -> N
     file.symlink_to(tmp_path / "target.json")
     with pytest.raises(QwenStoreError, match="symbolic link"):
         qwen_portal.get_access_token()
+
+
+def test_a_cli_that_wins_the_race_and_stores_late_is_waited_for(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our refresh is rejected before the CLI has stored what it got; a moment later it has."""
+    cli_writes(file, left=-1)
+    spent = answer_refresh(monkeypatch, QwenRefreshTokenInvalidError("The server no longer accepts it."))
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            cli_writes(file, access="theirs", refresh_token="refresh-2")
+
+    session = Session()
+    account = session.accounts.choose()
+    refresher = Refresher(session.accounts, oauth_url="https://chat.qwen.ai", client_id="id", sleep=wait)
+    assert refresher.obtain(account, None).access_token.reveal() == "theirs"
+    assert (spent, len(waits)) == (["refresh-1"], 3)
+    assert not session.accounts.choose().needs_login

@@ -9,8 +9,12 @@ from typing import Self
 
 from tests.login_never_lost.accounts import PATIENCE
 
-# At the end of the path: these helpers are found in the checkout, the package where it is installed.
-_FIND_TESTS = f"import sys; sys.path.append({str(Path(__file__).parents[2])!r})\n"
+# At the end of the path: these helpers are found in the checkout, the package where it is installed. What the test
+# does to the store shows at once, not only after 100 ms.
+_BEGIN = f"""
+import sys; sys.path.append({str(Path(__file__).parents[2])!r})
+import qwen_portal.glance; qwen_portal.glance._SECONDS = 0.0
+"""
 
 
 class Program:
@@ -24,7 +28,7 @@ class Program:
     def __init__(self, text: str, *args: str) -> None:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _FIND_TESTS + text, *args], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            [sys.executable, "-c", _BEGIN + text, *args], stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
 
     def say(self, line: str) -> None:

@@ -1,0 +1,27 @@
+"""Where this process runs, as far as it decides what a person can be asked for."""
+
+import os
+from pathlib import Path
+
+_SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
+_CONTAINER = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES")
+_CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_KERNEL = Path("/proc/sys/kernel/osrelease")
+
+
+def is_ssh() -> bool:
+    """Tell whether the person sits at another machine."""
+    return any(os.environ.get(name) for name in _SSH)
+
+
+def is_container() -> bool:
+    """Tell whether this is a container, such as Docker's, Podman's or a Codespace."""
+    return any(os.environ.get(name) for name in _CONTAINER) or any(path.exists() for path in _CONTAINER_FILES)
+
+
+def is_wsl() -> bool:
+    """Tell whether this is Linux inside Windows."""
+    try:
+        return "microsoft" in _KERNEL.read_text("ascii", errors="replace").lower()
+    except OSError:
+        return False
