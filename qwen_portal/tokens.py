@@ -126,8 +126,8 @@ class TokenManager:
         entry = self._accounts.entry(account.label)
         if not credential.refreshed or entry is None or entry.proven == credential.generation:
             return
-        if abs(time.time() - credential.issued_at) > ENDED_SECONDS:
-            # refreshed ahead of time and not needed until now: it may have been revoked since
+        if credential.state() == "expired" or abs(time.time() - credential.issued_at) > ENDED_SECONDS:
+            # its time ran out on the way, or it was not needed until now and may have been revoked since
             return
 
         def change(entry: Entry) -> None:

@@ -390,6 +390,16 @@ def test_a_fresh_token_that_is_refused_means_the_service_has_ended(signed_in: Em
     assert len(signed_in.chats()) == 2
 
 
+def test_a_token_that_ends_on_the_way_does_not_mean_that_the_service_has_ended(accounts: Accounts) -> None:
+    """A refreshed token, refused at the end of its time, says nothing about the service."""
+    now = time.time()
+    at_its_end = credential(refreshed=True, issued_at=now - 100, expires_at=now + 1)
+    manager(accounts).judge_401(accounts.choose(), at_its_end)
+    assert accounts.choose().ended_at is None
+    with pytest.raises(QwenServiceEndedError):
+        manager(accounts).judge_401(accounts.choose(), credential(refreshed=True))
+
+
 def test_a_sign_in_clears_the_memory_of_an_ended_service(signed_in: Emulator) -> None:
     """Whoever signs in again gets a new try at once."""
     signed_in.scenario("ended")
