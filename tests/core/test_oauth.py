@@ -209,6 +209,7 @@ PASSING = [
     (502, FIREWALL),
     (200, "{}"),
     (503, '{"error":"temporarily_unavailable"}'),
+    (500, '{"error":"invalid_grant"}'),
     (400, '{"error":"invalid_client"}'),
     (401, '{"error":"invalid_client"}'),
     (400, '{"error":"throttled"}'),

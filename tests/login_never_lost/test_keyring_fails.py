@@ -14,6 +14,7 @@ from keyring.errors import KeyringLocked, PasswordSetError
 
 import qwen_portal
 from qwen_portal import index, journal
+from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
 from qwen_portal.session import Session
@@ -138,6 +139,27 @@ def repair(backend: FakeKeyring, release: threading.Event) -> None:
     release.set()
     backend.at, backend.keep = {}, str
     use(backend)
+
+
+def test_a_token_in_the_free_slot_is_found_after_a_crash(
+    backend: FakeKeyring, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies before the pointer moves leaves the new token where the next one looks for it."""
+
+    def die(self: KeyringStore, label: str, credential: Credential) -> NoReturn:
+        self._write_free_slot(label, credential)
+        raise SystemExit
+
+    use(backend)
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyringStore, "save", die)
+        with pytest.raises(SystemExit):
+            qwen_portal.get_access_token()
+    use(backend)
+    served = qwen_portal.get_access_token()
+    assert not emulator.state.ledger.access_tokens[served].revoked
+    assert refreshes(emulator) == 1
+    assert qwen_portal.get_access_token(force_refresh=True) != served
 
 
 @pytest.mark.parametrize("accident", ACCIDENTS, ids=lambda each: each.__name__)
