@@ -135,7 +135,7 @@ class Accounts:
         Raises:
             QwenStoreError: It could not; the hint names the other places.
         """
-        self._store_for(label).probe()
+        self._store_for(label).probe(label)
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
         """Keep a person's new sign-in: it becomes active, and what was remembered against the account goes."""

@@ -15,6 +15,7 @@ _COMMANDS = {
     "token": "Print a valid access token, nothing else.",
     "models": "List the models, as they are on your plan.",
     "chat": "Ask a model; the answer goes to stdout.",
+    "doctor": "Look for what is wrong on this machine, and say what mends it.",
     "emulator": "Run the service's emulator on this machine; no account needed.",
     "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine; no account needed.",
 }

@@ -22,8 +22,8 @@ class Store(Protocol):
     name: str
     has_rivals: bool
 
-    def probe(self) -> None:
-        """Find out whether a credential could be kept, before anything depends on it.
+    def probe(self, label: str) -> None:
+        """Find out whether a credential could be kept under this label, before anything depends on it.
 
         Raises:
             QwenStoreError: It could not; the hint names the other places.

@@ -28,13 +28,13 @@ class FileStore:
         """Return the account's file; its name is a hash, because a label may hold anything."""
         return self._folder / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
 
-    def probe(self) -> None:
+    def probe(self, label: str) -> None:
         """Make the folder.
 
         Raises:
-            QwenStoreError: It cannot be made, or belongs to another user.
+            QwenStoreError: It cannot be made, belongs to another user, or its one file keeps another account.
         """
-        make_private_folder(self._folder)
+        make_private_folder(self.path(label).parent)
 
     def rehearse(self, label: str, credential: Credential) -> None:
         """Write the record beside its file, and remove it again.

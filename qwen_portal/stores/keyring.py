@@ -63,7 +63,7 @@ class KeyringStore:
         self._index = index
         self._backend = backend
 
-    def probe(self) -> None:
+    def probe(self, label: str) -> None:  # noqa: ARG002 - one label is as good as another
         """Write, read back and delete an item.
 
         Raises:

@@ -14,7 +14,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._credentials: dict[str, Credential] = {}
 
-    def probe(self) -> None:
+    def probe(self, label: str) -> None:
         """Do nothing: memory always works."""
 
     def rehearse(self, label: str, credential: Credential) -> None:

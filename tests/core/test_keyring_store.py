@@ -166,7 +166,7 @@ def test_a_keyring_that_keeps_something_else_is_noticed(
         store.save("work", generation(2))
     assert_none_in_error(caught.value)
     with pytest.raises(QwenStoreUnavailableError, match="does not keep"):
-        store.probe()
+        store.probe("work")
     backend.keep = str
     assert generation_in(store) == 1
 
@@ -269,7 +269,7 @@ def test_every_failure_is_ours_and_tells_no_secret(
     store.save("work", generation(1))
     backend.at = dict.fromkeys(("get", "set", "delete"), failing(failure))
     operations: list[Callable[[], Any]] = [
-        store.probe,
+        lambda: store.probe("work"),
         lambda: store.load("work"),
         lambda: store.save("work", generation(2)),
         lambda: store.delete("work"),
@@ -286,8 +286,8 @@ def test_a_probe_leaves_nothing_and_two_do_not_meet(store: KeyringStore, backend
     """Each probe has an item of its own, so that two processes do not read each other's, and removes it."""
     seen: set[tuple[str, str]] = set()
     backend.at = {"get": lambda: seen.update(backend.items)}
-    store.probe()
-    store.probe()
+    store.probe("work")
+    store.probe("work")
     assert len(seen) == 2
     assert backend.items == {}
 
@@ -308,7 +308,7 @@ def test_a_hanging_keyring_is_given_up_and_asked_nothing_more(
         lambda: store.load("work"),
         lambda: store.save("work", generation(2)),
         lambda: store.delete("work"),
-        store.probe,
+        lambda: store.probe("work"),
     ]
     with monkeypatch.context() as patch:
         patch.setattr(keyring_store, "CALL_SECONDS", 0.05)
@@ -354,7 +354,7 @@ def test_the_interpreter_exits_though_a_call_hangs(tmp_path: Path) -> None:
 
         keyring.CALL_SECONDS = 0.05
         try:
-            keyring.KeyringStore(MemoryIndex(), Hanging()).probe()
+            keyring.KeyringStore(MemoryIndex(), Hanging()).probe("work")
         except QwenStoreUnavailableError:
             print("given up")
     """
@@ -388,7 +388,7 @@ def test_other_keyrings_are_refused_by_class(
     chosen = refused()
     monkeypatch.setattr(keyring, "get_keyring", lambda: chosen)
     with pytest.raises(QwenStoreUnavailableError, match=f"{refused.__module__}.{refused.__name__}") as caught:
-        KeyringStore(FileIndex(tmp_path / "accounts.json")).probe()
+        KeyringStore(FileIndex(tmp_path / "accounts.json")).probe("work")
     assert "QWEN_PORTAL_STORE=file" in caught.value.hint
     assert "PYTHON_KEYRING_BACKEND" not in caught.value.hint
 
@@ -417,5 +417,5 @@ def test_a_named_backend_that_does_not_serve_is_named(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.SecretServise.Keyring")
     monkeypatch.setattr(keyring.core, "_keyring_backend", None)
     with pytest.raises(QwenStoreUnavailableError, match="ModuleNotFoundError") as caught:
-        KeyringStore(FileIndex(tmp_path / "accounts.json")).probe()
+        KeyringStore(FileIndex(tmp_path / "accounts.json")).probe("work")
     assert "PYTHON_KEYRING_BACKEND is 'keyring.backends.SecretServise.Keyring'" in caught.value.hint

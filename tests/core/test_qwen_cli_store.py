@@ -258,12 +258,13 @@ def test_a_sign_in_here_is_one_for_the_cli(file: Path, emulator: Emulator) -> No
 
 
 def test_there_is_room_for_one_account(file: Path, emulator: Emulator) -> None:
-    """A second label would overwrite the first."""
+    """A second label would overwrite the first; it is told before anybody goes to a browser."""
     cli_writes(file, age=3600)
     assert len(qwen_portal.accounts()) == 1
     with pytest.raises(QwenStoreError, match="room for one") as caught:
         sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
     assert "QWEN_PORTAL_STORE" in caught.value.hint
+    assert emulator.log() == []
     assert json.loads(file.read_text())["access_token"] == "first"
 
 

@@ -1,0 +1,169 @@
+"""What stands between this machine and an answer: each thing that can be wrong is looked at once.
+
+A finding is safe to paste into a bug report: no secret, no label, no name of the user's folder.
+"""
+
+import contextlib
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from qwen_portal._version import __version__
+from qwen_portal.account import Account
+from qwen_portal.errors import QwenError
+from qwen_portal.files import make_private_folder
+from qwen_portal.places import hint_to_import
+from qwen_portal.session import Session
+
+State = Literal["ok", "warn", "fail"]
+_DOORS = {"langchain": "langchain-openai", "litellm": "litellm", "openai": "openai"}
+
+
+class Finding(NamedTuple):
+    """One line of the diagnosis.
+
+    Attributes:
+        name: What was looked at.
+        state: ``ok``, ``warn`` (it works, but), or ``fail``.
+        text: What was found.
+        remedy: What mends it; empty for ``ok``.
+    """
+
+    name: str
+    state: State
+    text: str
+    remedy: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at everything, one finding after the other; the sign-in host is asked for one device code.
+
+    Example:
+        >>> from qwen_portal.doctor import examine
+        >>> next(examine()).name
+        'versions'
+    """
+    yield _versions()
+    try:
+        session = Session()
+    except QwenError as exc:
+        yield _failed("settings", exc)
+        return
+    yield Finding("settings", "ok", f"read; store {_without_home(session.settings.store)}")
+    yield _checked(session, "folder", _folder)
+    store = _checked(session, "store", _store)
+    yield store
+    if store.state != "fail":
+        accounts = _checked(session, "accounts", _some_account)
+        yield accounts
+        if accounts.state == "ok":
+            yield from (_account(account, f"account {n}") for n, account in enumerate(session.list(), 1))
+    yield from _elsewhere(session)
+    if session.settings.api_key is None:
+        yield _checked(session, "sign-in host", _sign_in_host)
+
+
+def _versions() -> Finding:
+    doors = [f"{door} {version}" for door, name in _DOORS.items() if (version := _installed(name)) is not None]
+    python = f"Python {platform.python_version()} on {sys.platform}"
+    return Finding("versions", "ok", ", ".join([f"qwen-portal {__version__}", python, *doors]))
+
+
+def _folder(session: Session) -> Finding:
+    home = session.settings.home
+    make_private_folder(home)
+    if not os.access(home, os.W_OK | os.X_OK):
+        remedy = "Make it yours, or set QWEN_PORTAL_HOME to another one."
+        return Finding("folder", "fail", f"{_without_home(home)} cannot be written", remedy)
+    return Finding("folder", "ok", f"{_without_home(home)} can be written")
+
+
+def _store(session: Session) -> Finding:
+    label = next((account.label for account in session.accounts.list()), "default")
+    session.accounts.check_place(label)
+    name = _without_home(session.settings.store)
+    if name.startswith(("file", "qwen-cli")):
+        remedy = "QWEN_PORTAL_STORE=keyring is safer, where there is a keyring."
+        return Finding("store", "warn", f"{name} keeps what it is given, but does not encrypt it", remedy)
+    return Finding("store", "ok", f"{name} keeps what it is given")
+
+
+def _some_account(session: Session) -> Finding:
+    accounts = session.list()
+    session.choose()
+    return Finding("accounts", "ok", f"{len(accounts)} here, one of them in use")
+
+
+def _account(account: Account, name: str) -> Finding:
+    what = f"{account.plan.name}, in {_without_home(account.store)}"
+    label = "`qwen-portal login` with its label, which `qwen-portal status` shows"
+    if account.needs_login:
+        why = account.lost or "the service ended this sign-in"
+        return Finding(name, "fail", f"{what}: {why}", f"Run {label}.")
+    if (account.exhausted_until or 0.0) > time.time():
+        until = time.strftime("%H:%M", time.localtime(account.exhausted_until))
+        remedy = "`qwen-portal accounts use` chooses another account."
+        return Finding(name, "warn", f"{what}: its quota is used up until {until}", remedy)
+    if account.kind == "oauth":
+        remedy = "Run `qwen-portal login --plan …` with a key of a live plan; `qwen-portal login --help` lists them."
+        text = f"{what}: signed in, but the free tier has answered no request since 2026-04-16"
+        return Finding(name, "warn", text, remedy)
+    return Finding(name, "ok", f"{what}: an API key")
+
+
+def _elsewhere(session: Session) -> Iterator[Finding]:
+    hint = hint_to_import(session.accounts.is_own)
+    if hint is not None:
+        text = "another program keeps a sign-in on this machine, and whoever refreshes it first ends a copy"
+        yield Finding("other programs", "warn", text, "Run `qwen-portal import` to move it here.")
+
+
+def _sign_in_host(session: Session) -> Finding:
+    from qwen_portal import oauth
+
+    settings = session.settings
+    _, challenge = oauth.generate_pkce()
+    oauth.request_device_code(challenge, oauth_url=settings.oauth_url, client_id=settings.client_id)
+    return Finding("sign-in host", "ok", f"{settings.oauth_url} gives device codes")
+
+
+def _checked(session: Session, name: str, look: Callable[[Session], Finding]) -> Finding:
+    try:
+        return look(session)
+    except QwenError as exc:
+        return _without_labels(session, _failed(name, exc))
+
+
+def _failed(name: str, exc: QwenError) -> Finding:
+    return Finding(name, "fail", _without_home(exc.message), _without_home(exc.hint))
+
+
+def _without_labels(session: Session, finding: Finding) -> Finding:
+    """Leave out what the accounts are called: many are called by a mail address."""
+    named = {session.settings.account or ""}
+    with contextlib.suppress(QwenError):
+        named.update(session.accounts.index.read().accounts)
+    text, remedy = finding.text, finding.remedy
+    for label in named - {"", "default"}:
+        pattern = rf"(?<!\w){re.escape(label)}(?!\w)"
+        text, remedy = re.sub(pattern, "LABEL", text), re.sub(pattern, "LABEL", remedy)
+    return finding._replace(text=text, remedy=remedy)
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _without_home(text: str | Path) -> str:
+    """Leave out the user's name, which most home folders have in them."""
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home raises where there is none
+    return str(text).replace(home, "~") if len(home) > 1 else str(text)

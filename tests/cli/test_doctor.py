@@ -1,0 +1,128 @@
+"""``qwen-portal doctor``: each thing that can be wrong is found, with what mends it, and nothing private is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qwen_portal
+from qwen_portal.emulator import Emulator
+from qwen_portal.index import Entry
+from qwen_portal.session import Session
+from tests.canaries import KEY, assert_none_in
+from tests.cli.program import run
+
+
+def findings() -> dict[str, dict[str, Any]]:
+    """Return what `doctor --json` says, by name."""
+    said = json.loads(run("doctor", "--json").stdout)["findings"]
+    return {finding["name"]: finding for finding in said}
+
+
+def test_a_machine_that_is_well(signed_in: Emulator) -> None:
+    """No line says fail, the exit code is 0, and the sign-in host was asked for a device code and nothing else."""
+    signed_in.clear_log()
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "fail" not in result.stdout
+    assert [entry.place for entry in signed_in.log()] == ["device"]
+    assert findings()["account 1"]["state"] == "warn"
+    assert "2026-04-16" in findings()["account 1"]["text"]
+
+
+def test_an_api_key_needs_no_sign_in_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key from the environment is an account, and nothing is asked."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "https://example.com/v1")
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "sign-in host" not in result.stdout
+    assert_none_in(result.output)
+
+
+def test_nobody_signed_in_names_the_command(emulator: Emulator) -> None:
+    """That is a failure, and the sign-in host is looked at all the same."""
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "fail  accounts: Nobody is signed in." in result.stdout
+    assert "qwen-portal login" in result.stdout
+    assert [entry.place for entry in emulator.log()] == ["device"]
+
+
+def test_a_sign_in_of_another_program_names_import(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The qwen CLI's file is seen, and not read."""
+    assert emulator.url
+    monkeypatch.setenv("QWEN_HOME", str(tmp_path / "qwen"))
+    file = tmp_path / "qwen" / "oauth_creds.json"
+    file.parent.mkdir()
+    file.write_text("{}")
+    found = findings()["other programs"]
+    assert (found["state"], "qwen-portal import" in found["remedy"]) == ("warn", True)
+    assert file.read_text() == "{}"
+
+
+def test_a_firewall_before_the_sign_in_host_is_told(signed_in: Emulator) -> None:
+    """What many people met since April 2026."""
+    signed_in.scenario("firewall")
+    found = findings()["sign-in host"]
+    assert (found["state"], "web page" in found["text"]) == ("fail", True)
+    assert found["remedy"]
+
+
+def test_a_sign_in_that_ended_is_told(signed_in: Emulator) -> None:
+    """With the way back."""
+    signed_in.revoke(refresh_too=True)
+    with pytest.raises(qwen_portal.QwenRefreshTokenInvalidError):
+        qwen_portal.get_access_token(force_refresh=True)
+    found = findings()["account 1"]
+    assert found["state"] == "fail"
+    assert "qwen-portal login" in found["remedy"]
+
+
+def test_a_quota_that_is_used_up_is_told(signed_in: Emulator) -> None:
+    """With the time when it is free again."""
+    assert signed_in.url
+
+    def exhaust(entry: Entry) -> None:
+        entry.exhausted_until = 4e9
+
+    Session().accounts.mark("default", exhaust)
+    assert findings()["account 1"]["text"].startswith("oauth, in file: its quota is used up until ")
+
+
+@pytest.mark.parametrize(("name", "value"), [("QWEN_PORTAL_STORE", "cupboard"), ("QWEN_PORTAL_TIMEOUT", "soon")])
+def test_a_setting_that_cannot_be_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the first thing that is wrong."""
+    monkeypatch.setenv(name, value)
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert name in result.stdout
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, emulator: Emulator
+) -> None:
+    """A file stands in its place."""
+    assert emulator.url
+    (tmp_path / "taken").write_text("")
+    monkeypatch.setenv("QWEN_PORTAL_HOME", str(tmp_path / "taken" / "home"))
+    assert findings()["folder"]["state"] == "fail"
+
+
+def test_what_it_says_can_be_pasted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No token, no account's label, no user's name, whatever is wrong."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Session().accounts.index.edit() as data:
+        data.accounts["anna@example.com"] = Entry("oauth", "oauth", "file", needs_login=True)
+        data.active = "anna@example.com"
+    monkeypatch.setenv("QWEN_PORTAL_ACCOUNT", "bob")
+    emulator.scenario("firewall")
+    said = run("doctor").output
+    monkeypatch.setenv("QWEN_PORTAL_ACCOUNT", "anna@example.com")
+    said += run("doctor").output
+    assert "LABEL" in said
+    assert not any(private in said for private in ("anna", "bob", str(tmp_path)))
+    assert_none_in(said)
