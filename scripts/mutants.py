@@ -63,12 +63,12 @@ def put(mutant: Mutant, tree: Path) -> str:
     return before
 
 
-def run(tests: list[str], tree: Path, limit: float | None = None) -> int:
+def run(tests: list[str], tree: Path, *, limit: float | None = None, quiet: bool = True) -> int:
     """Run tests in a tree; return pytest's exit code, red if they take longer than the limit, in seconds."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, **_FEW, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=limit, check=False)
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=quiet, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
         return _RED
     return done.returncode
@@ -85,11 +85,11 @@ def main(names: list[str]) -> int:
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, tree / part)
         every = sorted({test for mutant in chosen for test in mutant.tests})
-        if run(every, tree) != _GREEN:
+        if run(every, tree, quiet=False) != _GREEN:
             sys.exit("the tests fail without any fault")
         for mutant in chosen:
             before, started = put(mutant, tree), time.monotonic()
-            code = run(mutant.tests, tree, _LONGEST)
+            code = run(mutant.tests, tree, limit=_LONGEST)
             (tree / mutant.file).write_text(before, "utf-8")
             found = {_RED: "found", _GREEN: "SURVIVED"}.get(code, f"NOT TESTED (pytest: {code})")
             survivors += code != _RED
