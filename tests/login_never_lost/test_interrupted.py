@@ -56,6 +56,12 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
+# Whoever runs these tests under nohup, or in the background of a script, has signals ignored that a terminal sends.
+HEEDFUL = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
 COMMAND = f"""{_PATIENT}
 from qwen_portal.cli import main
 
@@ -118,16 +124,14 @@ def interrupt_all(
 @pytest.mark.parametrize("text", [LIBRARY, LOOP], ids=["in a thread", "in an event loop"])
 def test_ctrl_c_loses_nothing(emulator: Emulator, text: str) -> None:
     """The call ends at once, the program when the answer is stored."""
-    ends = interrupt_all(emulator, text, signal.SIGINT, "interrupted")
+    ends = interrupt_all(emulator, HEEDFUL + text, signal.SIGINT, "interrupted")
     assert ends == [(0, "", "")] * TRIES
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 2)], ids=str)
 def test_a_signal_to_the_command_line_loses_nothing(emulator: Emulator, number: signal.Signals, code: int) -> None:
     """`qwen-portal` leaves with the code that shells expect, and an impatient second signal does no harm."""
-    # whoever runs these tests under nohup has it ignored
-    text = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n{COMMAND}"
-    ends = interrupt_all(emulator, text, number, f"leaving with {code}", again=True)
+    ends = interrupt_all(emulator, HEEDFUL + COMMAND, number, f"leaving with {code}", again=True)
     assert {end[0] for end in ends} == {code}
     assert {end[1] for end in ends} == {""}
     assert not [end for end in ends if "Exception" in end[2]]
