@@ -7,10 +7,11 @@ account of kind ``env`` that is in neither.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
+from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.glance import Glance
 from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label, file_lock
 from qwen_portal.places import hint_to_import, qwen_cli_file
@@ -120,14 +121,27 @@ class Accounts:
         return credential
 
     def keep(self, label: str, credential: "Credential") -> None:
-        """Store a credential, then say so in the index; a new account becomes active if none is.
+        """Store a credential where the account is, then say so in the index; a new account becomes active if none is.
 
         Raises:
             QwenStoreError: It is not kept; what was there before still is.
         """
-        store = self._store_for(label)
-        store.save(label, credential)
-        self._enter(label, credential, store.name)
+        self._keep_in(self._store_of(label), label, credential)
+
+    def keep_rescued(self, label: str, credential: "Credential") -> None:
+        """Store a credential that its store would not take; if it still will not, the place that the user named does.
+
+        Raises:
+            QwenStoreError: It is not kept.
+        """
+        own, named = self._store_of(label), self._store_for(label)
+        try:
+            self._keep_in(own, label, credential)
+        except QwenStoreError:
+            if named.name == own.name:
+                raise
+            self._keep_in(named, label, credential)
+            self._leave(own.name, label)
 
     def check_place(self, label: str) -> None:
         """Find out whether a sign-in under this label could be kept.
@@ -144,13 +158,19 @@ class Accounts:
         return self.choose(label)
 
     def add(self, label: str, credential: "Credential") -> None:
-        """Keep a sign-in that has no past here; the active account stays active.
+        """Keep a sign-in that has no past here, in the place that the user named; the active account stays active.
 
         Raises:
             QwenStoreError: It is not kept.
         """
         with self.locked(label):
-            self.keep(label, credential)
+            before, store = self.entry(label), self._store_for(label)
+            if before is not None and credential.generation <= before.generation:
+                # the clock was set back; running programs go by the generation
+                credential = replace(credential, generation=before.generation + 1)
+            self._keep_in(store, label, credential)
+            if before is not None and before.store != store.name:
+                self._leave(before.store, label)
             journal = self.journal(label)
             if journal is not None:
                 journal.clear()
@@ -230,13 +250,40 @@ class Accounts:
             yield
             return
         lock = file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock", _LOCK_SECONDS)
-        with lock, self._store_for(label).exclusive():
+        with lock, self._store_of(label).exclusive():
             yield
 
+    def forked(self) -> None:
+        """Leave the sign-ins in memory to the parent: only one of the two processes can refresh them."""
+        from qwen_portal.stores.memory import MemoryStore
+
+        for store in self._stores.values():
+            if isinstance(store, MemoryStore):
+                store.forked()
+
+    def _store_of(self, label: str) -> "Store":
+        """Open the store that an account is in: what is refreshed stays there, whatever place is named meanwhile."""
+        known = self.entry(label)
+        return self.store(known.store if known is not None else self._place)
+
     def _store_for(self, label: str) -> "Store":
-        # An account stays where it is unless the user names a place.
-        known = self.index.read().accounts.get(label)
-        return self.store(known.store if known is not None and self._place == "auto" else self._place)
+        """Open the store for a new sign-in, which moves the account if the user named another place."""
+        return self._store_of(label) if self._place == "auto" else self.store(self._place)
+
+    def _keep_in(self, store: "Store", label: str, credential: "Credential") -> None:
+        store.save(label, credential)
+        self._enter(label, credential, store.name)
+
+    def _leave(self, place: str, label: str) -> None:
+        """Remove what an account that moved had at its old place."""
+        try:
+            self.store(place).delete(label)
+        except QwenError as exc:
+            import logging
+
+            logging.getLogger("qwen_portal").warning(
+                "account %s: its old sign-in is still in %s: %s", label, place, exc.message
+            )
 
     def _read(self) -> IndexData:
         data = self.index.read()
@@ -278,7 +325,7 @@ class Accounts:
             entry = data.accounts.setdefault(label, Entry(credential.kind, credential.plan, store))
             entry.kind, entry.plan, entry.store = credential.kind, credential.plan, store
             entry.generation, entry.expires_at = credential.generation, credential.expires_at
-            entry.needs_login, entry.lost = False, None
+            entry.needs_login, entry.lost, entry.rejected_by = False, None, None
             data.active = data.active or label
 
     def _open_index(self) -> Index:

@@ -103,11 +103,14 @@ class Credential:
         """Tell how long the token still serves.
 
         ``expired`` starts min(30 s, 10 % of its life) before the end, so that a request does not lose the race;
-        ``soon`` starts min(300 s, 25 % of its life) before.
+        ``soon`` starts min(300 s, 25 % of its life) before. It is ``soon`` too if the clock was set back below the
+        time of issue: then nobody knows how long it still serves.
         """
         if self.expires_at is None:
             return "valid"
         left, whole = self.expires_at - time.time(), self.expires_at - self.issued_at
+        if left > whole + _MARGIN:
+            return "soon"
         if left <= min(_MARGIN, 0.1 * whole):
             return "expired"
         return "soon" if left <= min(_SOON, 0.25 * whole) else "valid"

@@ -32,6 +32,7 @@ class Entry:
         exhausted_until: Until when its quota is used up.
         needs_login: Whether its refresh token is dead.
         lost: How the sign-in was lost, if that was no revocation.
+        rejected_by: The sign-in host and client id whose word it is that the refresh token is dead.
         ended_at: When the service refused a fresh token.
         proven: The last generation that got an answer.
     """
@@ -44,6 +45,7 @@ class Entry:
     exhausted_until: float | None = None
     needs_login: bool = False
     lost: str | None = None
+    rejected_by: str | None = None
     ended_at: float | None = None
     proven: int = 0
 

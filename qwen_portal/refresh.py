@@ -1,7 +1,7 @@
 """The refresh transaction: whatever happens, at every moment the sign-in is in a store, or a note says why not.
 
     lock the account -> read the store again, adopt what another process stored
-    -> prove that the store can be written -> note it in the journal -> spend the refresh token
+    -> note it in the journal -> prove that the store can be written -> spend the refresh token
     -> store the new pair and read it back -> clear the journal -> only now hand it out
 
 A loser's rejection is believed only after another look at the store; nothing is ever deleted.
@@ -20,8 +20,11 @@ from qwen_portal.errors import (
     QwenRefreshTokenInvalidError,
     QwenServerError,
     QwenStoreError,
+    QwenStoreLockedError,
+    QwenStoreUnavailableError,
     QwenTimeoutError,
     QwenTokenExpiredError,
+    QwenTokenNotAvailableError,
 )
 from qwen_portal.index import Entry
 from qwen_portal.journal import Journal, Note
@@ -50,9 +53,15 @@ class Refresher:
         self._accounts = accounts
         self._oauth_url = oauth_url
         self._client_id = client_id
+        # Whose word a rejection is: another host, or this one about another client, may say otherwise.
+        self._judge = f"{oauth_url} {client_id}"
         self._sleep = sleep
         # New tokens that neither their store nor the rescue file would take: this process at least still has them.
         self._unsaved: dict[str, Credential] = {}
+
+    def has_unsaved(self) -> bool:
+        """Tell whether there are new tokens that this process alone has."""
+        return bool(self._unsaved)
 
     def obtain(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Credential:
         """Return what the store holds if it serves, else refresh it.
@@ -65,12 +74,14 @@ class Refresher:
         Raises:
             QwenError: As :meth:`TokenManager.get` says.
         """
-        current = self._accounts.load(account)
-        if current.kind != "oauth" or serves(current, refused, ahead=ahead):
-            return current
+        stored = self._stored(account)
+        if stored is not None and (stored.kind != "oauth" or serves(stored, refused, ahead=ahead)):
+            return stored
         with self._accounts.locked(account.label):
+            # a sign-in may have moved the account to another store meanwhile
+            account = self._accounts.choose(account.label)
             current = self._newest(account)
-            if serves(current, refused, ahead=ahead):
+            if current.kind != "oauth" or serves(current, refused, ahead=ahead):
                 return current
             try:
                 return self._refresh(account, current)
@@ -85,15 +96,25 @@ class Refresher:
                 what = f"The token of account {account.label!r} is no longer good and could not be renewed"
                 raise QwenTokenExpiredError(f"{what}: {exc.message}", kind=exc.kind) from exc
 
+    def _stored(self, account: Account) -> Credential | None:
+        """Read the store; ``None`` if it has nothing, or nothing that can be understood."""
+        try:
+            return self._accounts.load(account)
+        except (QwenStoreLockedError, QwenStoreUnavailableError):
+            raise
+        except (QwenStoreError, QwenTokenNotAvailableError):
+            # there may be a rescue; without one, reading it again under the lock tells what is wrong
+            return None
+
     def _newest(self, account: Account) -> Credential:
         """Read the store under the lock; a credential that was rescued goes back into it first."""
-        stored, journal = self._accounts.load(account), self._accounts.journal(account.label)
+        stored, journal = self._stored(account), self._accounts.journal(account.label)
         rescued = self._unsaved.get(account.label) or self._left_by_a_crash(account, stored, journal)
         if rescued is None:
-            return stored
-        if rescued.generation > stored.generation:
+            return stored if stored is not None else self._accounts.load(account)
+        if stored is None or rescued.generation > stored.generation:
             try:
-                self._accounts.keep(account.label, rescued)
+                self._accounts.keep_rescued(account.label, rescued)
             except QwenStoreError as exc:
                 _log.warning("account %s: the rescued token is not back in its store: %s", account.label, exc.message)
                 return rescued
@@ -102,12 +123,14 @@ class Refresher:
         self._settle(account, journal)
         return stored
 
-    def _left_by_a_crash(self, account: Account, stored: Credential, journal: Journal | None) -> Credential | None:
+    def _left_by_a_crash(
+        self, account: Account, stored: Credential | None, journal: Journal | None
+    ) -> Credential | None:
         """Look where a new token may be whose refresh did not come to its end."""
         if journal is None:
             return None
         rescued, note = journal.rescued(), journal.read()
-        if rescued is None and note is not None and note.is_about(stored):
+        if rescued is None and stored is not None and note is not None and note.is_about(stored):
             return self._accounts.store(account.store).half_saved(account.label)
         return rescued
 
@@ -122,18 +145,12 @@ class Refresher:
             msg = f"The token of account {account.label!r} is no longer good, and it came without a refresh token."
             raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {account.label}`.")
         entry = self._accounts.entry(account.label)
-        if entry is not None and entry.needs_login and entry.generation == current.generation:
-            # Said once by the server; asking again with the same dead token helps nobody.
+        is_judged = entry is not None and entry.needs_login and entry.generation == current.generation
+        if entry is not None and is_judged and entry.rejected_by == self._judge:
+            # Said once by this server; asking again with the same dead token helps nobody.
             raise _over(account, f"The sign-in of account {account.label!r} has ended.", entry.lost)
         _log.info("account %s: refreshing the token", account.label)
-        # A store that is dead or locked must say so before the token is spent.
-        self._accounts.store(account.store).rehearse(account.label, current)
-        journal = self._accounts.journal(account.label)
-        before = journal.read() if journal is not None else None
-        if before is not None and not before.is_about(current):
-            before = None
-        if journal is not None:
-            journal.begin(current)
+        journal, before = self._begin(account, current)
         try:
             renewed = self._spend(current, current.refresh_token)
         except QwenRefreshTokenInvalidError as exc:
@@ -148,6 +165,24 @@ class Refresher:
         self._store(account, renewed, journal)
         _log.info("account %s: token refreshed", account.label)
         return renewed
+
+    def _begin(self, account: Account, current: Credential) -> tuple[Journal | None, Note | None]:
+        """Note the refresh, and prove that its answer can be stored; return the journal and what it told before."""
+        journal = self._accounts.journal(account.label)
+        before = journal.read() if journal is not None else None
+        if before is not None and not before.is_about(current):
+            before = None
+        if journal is not None:
+            journal.begin(current)
+        try:
+            # A store that is dead or locked must say so before the token is spent. After the note, which takes room
+            # on the disk that the answer will need.
+            self._accounts.store(account.store).rehearse(account.label, current)
+        except QwenStoreError:
+            if journal is not None:
+                journal.put_back(before)
+            raise
+        return journal, before
 
     def _spend(self, current: Credential, refresh_token: Secret) -> Credential:
         """Send the refresh token; again only where it surely was not received."""
@@ -194,7 +229,10 @@ class Refresher:
         story = before.story() if before is not None else None
 
         def change(entry: Entry) -> None:
-            entry.needs_login, entry.lost = True, story
+            # an index that a crash left behind the store is older; a newer one speaks of another sign-in
+            if entry.generation <= current.generation:
+                entry.generation = current.generation
+                entry.needs_login, entry.lost, entry.rejected_by = True, story, self._judge
 
         self._accounts.mark(account.label, change)
         raise _over(account, exc.message, story)

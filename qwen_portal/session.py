@@ -71,13 +71,19 @@ class Session:
 
 
 def forget() -> None:
-    """Drop what the process remembers of the stores; the memory store is no memory of another and stays."""
+    """Drop what the process remembers of the stores.
+
+    The memory store is no memory of another and stays; so does a manager that has tokens which no store would take.
+    """
     with _lock:
-        for manager in _managers.values():
+        for key, manager in list(_managers.items()):
             manager.close()
-        _managers.clear()
-        for place in [place for place in _accounts if place[1] != "memory"]:
-            del _accounts[place]
+            if not manager.has_unsaved():
+                del _managers[key]
+        kept = {accounts for accounts, _, _ in _managers}
+        for place, accounts in list(_accounts.items()):
+            if place[1] != "memory" and accounts not in kept:
+                del _accounts[place]
         _told.clear()
 
 
@@ -86,6 +92,8 @@ def _after_fork() -> None:
     global _lock  # noqa: PLW0603 - the lock itself cannot be trusted any more
     _lock = threading.Lock()
     _managers.clear()
+    for accounts in _accounts.values():
+        accounts.forked()
 
 
 if hasattr(os, "register_at_fork"):

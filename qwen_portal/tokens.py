@@ -16,9 +16,9 @@ from contextlib import contextmanager
 
 from qwen_portal.account import ENDED_SECONDS, Account, Accounts
 from qwen_portal.credentials import Credential
-from qwen_portal.errors import QwenError, QwenServiceEndedError
+from qwen_portal.errors import QwenError, QwenServiceEndedError, QwenStoreError
 from qwen_portal.index import Entry
-from qwen_portal.refresh import Refresher, is_same, serves
+from qwen_portal.refresh import Refresher, serves
 
 _log = logging.getLogger("qwen_portal")
 # After a refresh ahead of time that failed, the next one.
@@ -69,7 +69,7 @@ class TokenManager:
         credential = self._ready(account, refused)
         while credential is None:
             landed = self._flight(account, refused).result()
-            credential = None if is_same(landed, refused) else landed
+            credential = None if _is_refused(landed, refused) else landed
         return credential
 
     async def aget(self, account: Account, *, refused: Credential | None = None) -> Credential:
@@ -78,7 +78,7 @@ class TokenManager:
         while credential is None:
             # the future is marked as running, so cancelling this task does not cancel the flight
             landed = await asyncio.wrap_future(self._flight(account, refused))
-            credential = None if is_same(landed, refused) else landed
+            credential = None if _is_refused(landed, refused) else landed
         return credential
 
     @contextmanager
@@ -99,6 +99,10 @@ class TokenManager:
             stop.set()
             watcher.join()
 
+    def has_unsaved(self) -> bool:
+        """Tell whether there are new tokens that no store would take, so that only this manager has them."""
+        return self._refresher.has_unsaved()
+
     def close(self) -> None:
         """Start no refresh ahead of time any more; one that is under way is finished."""
         self._stop.set()
@@ -114,7 +118,7 @@ class TokenManager:
         def change(entry: Entry) -> None:
             entry.proven, entry.ended_at = credential.generation, None
 
-        self._accounts.mark(account.label, change)
+        self._note(account, change)
 
     def judge_401(self, account: Account, credential: Credential) -> None:
         """Tell a stale token from a service that has ended; a refresh may help against the first.
@@ -133,8 +137,15 @@ class TokenManager:
         def change(entry: Entry) -> None:
             entry.ended_at = time.time()
 
-        self._accounts.mark(account.label, change)
+        self._note(account, change)
         raise _ended(account)
+
+    def _note(self, account: Account, change: Callable[[Entry], None]) -> None:
+        """Change the index; what the service said stands, whether it can be noted or not."""
+        try:
+            self._accounts.mark(account.label, change)
+        except QwenStoreError as exc:
+            _log.debug("account %s: the index cannot be written: %s", account.label, exc.message)
 
     def _ready(self, account: Account, refused: Credential | None) -> Credential | None:
         if account.key is not None:
@@ -185,14 +196,21 @@ class TokenManager:
         with self._gate:
             flight = self._flights.get(account.label)
             if flight is None:
-                flight = self._flights[account.label] = Future()
+                flight = Future()
                 flight.set_running_or_notify_cancel()
-                threading.Thread(
+                worker = threading.Thread(
                     target=self._fly,
                     args=(flight, account, refused, ahead),
                     name="qwen-portal-refresh",
                     daemon=False,
-                ).start()
+                )
+                try:
+                    worker.start()
+                except RuntimeError as exc:
+                    msg = f"The refresh could not begin: {exc}."
+                    raise QwenError(msg, hint="The program has too many threads, or is ending.") from None
+                # it lands under this gate, so not before it is entered here
+                self._flights[account.label] = flight
             return flight
 
     def _fly(self, flight: Future[Credential], account: Account, refused: Credential | None, ahead: bool) -> None:  # noqa: FBT001 - a thread's argument
@@ -213,6 +231,11 @@ class TokenManager:
             self._flights.pop(account.label, None)
             if credential is not None:
                 self._known[account.label] = credential
+
+
+def _is_refused(landed: Credential, refused: Credential | None) -> bool:
+    """Tell whether a flight that others began brought what was refused; a refresh may bring the same bearer anew."""
+    return refused is not None and landed.generation == refused.generation
 
 
 def _ended(account: Account) -> QwenServiceEndedError:

@@ -249,7 +249,12 @@ def _call(action: Callable[[], T]) -> T:
         finally:
             _one_call.release()
 
-    threading.Thread(target=run, name="qwen-portal-keyring", daemon=True).start()
+    try:
+        threading.Thread(target=run, name="qwen-portal-keyring", daemon=True).start()
+    except RuntimeError as exc:
+        _one_call.release()
+        msg = f"The keyring could not be asked: {exc}."
+        raise QwenStoreUnavailableError(msg, hint="The program has too many threads, or is ending.") from None
     try:
         return outcome.result(deadline - time.monotonic())
     except TimeoutError:

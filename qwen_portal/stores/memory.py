@@ -1,6 +1,7 @@
 """Credentials for this process alone."""
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from qwen_portal.credentials import Credential
 
@@ -34,6 +35,12 @@ class MemoryStore:
     def delete(self, label: str) -> bool:
         """Remove the account's credential; tell whether there was one."""
         return self._credentials.pop(label, None) is not None
+
+    def forked(self) -> None:
+        """Keep the access tokens alone: a refresh token that parent and child both have, one of them spends."""
+        self._credentials = {
+            label: replace(credential, refresh_token=None) for label, credential in self._credentials.items()
+        }
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Return nothing to hold: no other program shares this store."""

@@ -466,3 +466,40 @@ def test_a_server_error_during_refresh_is_not_a_token_error(signed_in: Emulator)
             qwen_portal.get_access_token(force_refresh=True)
         signed_in.scenario(scenario, on=False)
     assert qwen_portal.get_access_token(force_refresh=True)
+
+
+def test_a_refresh_that_brings_the_same_bearer_is_one(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may leave the access token as it is: whoever had it refused is not sent round and round."""
+    refused = accounts.load(accounts.choose())
+    spent = answer_refresh(monkeypatch, TokenResponse(Secret("first"), Secret("refresh-2"), 3600.0))
+    assert manager(accounts).get(accounts.choose(), refused=refused).access_token.reveal() == "first"
+    assert spent == ["refresh-1"]
+
+
+def test_a_thread_that_could_not_start_blocks_nobody(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is told, and the next call refreshes."""
+    expire(accounts)
+    answer_refresh(monkeypatch, TokenResponse(Secret("second"), Secret("refresh-2"), 3600.0))
+    tokens = manager(accounts)
+
+    def fail(_: threading.Thread) -> None:
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(QwenError, match="can't start new thread"):
+            tokens.get(accounts.choose())
+    assert tokens.get(accounts.choose()).access_token.reveal() == "second"
+
+
+def test_a_rescue_is_found_although_the_record_is_gone(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store lost the old record while the new one was put aside."""
+    kept = accounts.journal(LABEL)
+    assert kept is not None
+    kept.rescue(credential(access_token=Secret("rescued"), generation=2000))
+    store = accounts.store("file")
+    assert store.delete(LABEL)
+    assert manager(accounts).get(accounts.choose()).access_token.reveal() == "rescued"
+    assert store.load(LABEL) is not None
+    assert kept.rescued() is None

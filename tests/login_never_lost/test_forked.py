@@ -170,3 +170,23 @@ print(code_of(worker), flush=True)
 """) as parent:
         assert parent.hear() == "0"
         assert parent.end()[0] == 0
+
+
+def test_a_sign_in_in_memory_is_refreshed_by_its_own_process_alone(signed_in: Emulator) -> None:
+    """A child goes on with the access token, and cannot spend the refresh token that its parent needs."""
+    with Program(f"""import os; os.environ["QWEN_PORTAL_STORE"] = "memory"
+from tests.login_never_lost.accounts import sign_in_as
+sign_in_as("default")
+{_WARM}
+def may_not_refresh():
+    assert qwen_portal.get_access_token() == before
+    try:
+        qwen_portal.get_access_token(force_refresh=True)
+    except qwen_portal.QwenTokenExpiredError:
+        return True
+
+print(code_of(child(may_not_refresh)), qwen_portal.get_access_token(force_refresh=True) != before, flush=True)
+""") as parent:
+        assert parent.hear() == "0 True"
+        assert parent.end() == (0, "", "")
+    assert refreshes(signed_in) == 1

@@ -286,6 +286,8 @@ def test_with_the_disk_full_as_well_the_running_program_keeps_the_token(
         with pytest.raises(QwenStoreError, match="leave the program running"):
             qwen_portal.get_access_token()
         assert qwen_portal.get_access_token() == list(emulator.state.ledger.access_tokens)[-1]
+        qwen_portal.close()
+        assert qwen_portal.get_access_token() == list(emulator.state.ledger.access_tokens)[-1]
     # a look at the store, which happens at every refusal and at every end of a token, puts it back
     latest = qwen_portal.get_access_token(force_refresh=True)
     use(backend)

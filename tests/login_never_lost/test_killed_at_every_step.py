@@ -66,6 +66,18 @@ def test_between_the_answer_and_the_store_the_journal_tells(signed_in: Emulator,
     assert run("token").exit_code == 4
 
 
+def test_the_story_is_told_again_when_another_host_is_asked(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rejection counts for the host that spoke it; the crash is the reason there too."""
+    pid = refresh_and_die(*LOST["with the answer in hand"])
+    for url in (signed_in.url, signed_in.url.replace("127.0.0.1", "localhost")):
+        monkeypatch.setenv("QWEN_PORTAL_OAUTH_URL", url)
+        with pytest.raises(QwenRefreshTokenInvalidError, match=rf"pid {pid}.*{STORY}"):
+            qwen_portal.get_access_token()
+    assert [entry.status for entry in signed_in.log("refresh")[-2:]] == [400, 400]
+
+
 def test_a_failure_in_between_does_not_make_the_journal_forget(signed_in: Emulator) -> None:
     """The process after the crash meets a sign-in host that is down, the one after that hears of the crash."""
     pid = refresh_and_die(*LOST["with the answer in hand"])
