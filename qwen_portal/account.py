@@ -62,6 +62,11 @@ class Account(NamedTuple):
     generation: int = 0
     key: Secret | None = None
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether its quota is used up and its cool-down not over."""
+        return self.exhausted_until is not None and self.exhausted_until > time.time()
+
 
 class Accounts:
     """The index and the stores, together.
@@ -178,6 +183,16 @@ class Accounts:
                 if data.active == account.label:
                     data.active = next(reversed(data.accounts), None)
         return account
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a request may go on to an account of another kind or plan."""
+        return self.index.read().mixed
+
+    def allow_mixed(self, *, allowed: bool) -> None:
+        """Say whether a request may go on to an account of another kind or plan when a quota is used up."""
+        with self.index.edit() as data:
+            data.mixed = allowed
 
     def mark(self, label: str, change: Callable[[Entry], None]) -> None:
         """Change what the index knows of an account; an account that is gone stays gone."""
@@ -304,6 +319,12 @@ def _account(data: IndexData, label: str) -> Account:
         ended_at=ended,
         generation=entry.generation,
     )
+
+
+def span(seconds: float) -> str:
+    """Say a time to come in words for people: ``"30 min"``, ``"5 h 12 min"``."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - two hours
 
 
 def environment_account(settings: Settings) -> Account | None:

@@ -26,7 +26,14 @@ _OK = 200
 
 
 class Exchange:
-    """What the two transports share: one request, its limits, and the judgement of what came back."""
+    """What the two transports share: one request, its limits, and the judgement of what came back.
+
+    Args:
+        request: From :class:`qwen_portal.shape.Shaper`.
+        auth: Puts the bearer on.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most; for a stream only before its first content.
+    """
 
     def __init__(self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int) -> None:
         self.request = request

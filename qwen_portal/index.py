@@ -56,11 +56,13 @@ class IndexData:
         active: Label of the active account.
         accounts: The accounts, in the order they came.
         slots: For the keyring store, the name of the slot that holds each account's credential.
+        mixed: Whether a request whose quota is used up may go on to an account of another kind or plan.
     """
 
     active: str | None = None
     accounts: dict[str, Entry] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
+    mixed: bool = False
 
 
 class Index(Protocol):
@@ -178,7 +180,8 @@ def check_label(label: str) -> str:
 
 def _dump(data: IndexData) -> str:
     accounts = {label: asdict(entry) for label, entry in data.accounts.items()}
-    return json.dumps({"version": _VERSION, "active": data.active, "accounts": accounts, "slots": data.slots}, indent=1)
+    record = {"version": _VERSION, "active": data.active, "accounts": accounts, "slots": data.slots}
+    return json.dumps(record | {"mixed": data.mixed}, indent=1)
 
 
 def _parse(text: str) -> IndexData:
@@ -189,4 +192,5 @@ def _parse(text: str) -> IndexData:
         for label, entry in record["accounts"].items()
     }
     active = record.get("active")
-    return IndexData(active if active in accounts else None, accounts, dict(record.get("slots", {})))
+    slots, mixed = dict(record.get("slots", {})), record.get("mixed") is True
+    return IndexData(active if active in accounts else None, accounts, slots, mixed)
