@@ -298,8 +298,20 @@ class Accounts:
 
             return FileIndex(own_folder(self._home) / "accounts.json")
         one = self._one_file
-        folder = self._home if one is None else one.with_name(f"{one.name}.state")
-        return FileIndex(folder / "accounts.json")
+        if one is not None:
+            return FileIndex(one.with_name(f"{one.name}.state") / "accounts.json")
+        return FileIndex(self._home / "accounts.json", self._rebuild)
+
+    def _rebuild(self) -> IndexData:
+        """Find the accounts again whose sign-ins are in files; the newest is the active one."""
+        from qwen_portal.stores.file import FileStore
+
+        data, store = IndexData(), FileStore(self._home)
+        for label, credential in store.found():
+            entry = Entry(credential.kind, credential.plan, store.name)
+            entry.generation, entry.expires_at = credential.generation, credential.expires_at
+            data.accounts[label], data.active = entry, label
+        return data
 
 
 def _account(data: IndexData, label: str) -> Account:

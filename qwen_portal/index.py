@@ -6,7 +6,7 @@ need the lock. The memory store has an index of its own that no file backs.
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -102,31 +102,46 @@ class FileIndex:
 
     Args:
         path: Its file.
+        rebuild: Makes the content anew from what the stores have, should the file be corrupt.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rebuild: Callable[[], IndexData] = IndexData) -> None:
         self.path = path
+        self._rebuild = rebuild
 
     def read(self) -> IndexData:
-        """Return the current content; a corrupt file is set aside, named in a warning, and counts as empty.
+        """Return the current content; a corrupt file is set aside, named in a warning, and made anew.
 
         Raises:
             QwenStoreError: The file cannot be read.
         """
+        data = self._load()
+        if data is None:
+            # under the lock: another process may be doing the same
+            with self.edit() as data:
+                pass
+        return data
+
+    def _load(self) -> IndexData | None:
         text = read_private(self.path)
         if text is None:
             return IndexData()
         try:
             return _parse(text)
         except (ValueError, TypeError, KeyError, AttributeError):
-            aside = set_aside(self.path)
-            import logging
+            return None
 
-            logging.getLogger("qwen_portal").warning(
-                "the account index could not be read; it is kept as %s. Run `qwen-portal login` to add accounts again",
-                aside,
-            )
-            return IndexData()
+    def _mend(self) -> IndexData:
+        import logging
+
+        aside, data = set_aside(self.path, leave=True), self._rebuild()
+        logging.getLogger("qwen_portal").warning(
+            "the account index could not be read; it is kept as %s. %d accounts were found again in their files. A "
+            "keyring cannot be listed: sign in again to what was kept there (`qwen-portal login NAME`)",
+            aside,
+            len(data.accounts),
+        )
+        return data
 
     @contextlib.contextmanager
     def edit(self) -> Iterator[IndexData]:
@@ -137,8 +152,9 @@ class FileIndex:
             QwenStoreLockedError: Another process held the lock for 30 s.
         """
         with file_lock(self.path.with_suffix(".lock"), _LOCK_SECONDS):
-            data = self.read()
-            before = _dump(data)
+            data = self._load()
+            before = None if data is None else _dump(data)
+            data = self._mend() if data is None else data
             yield data
             after = _dump(data)
             if after != before or not self.path.exists():
