@@ -33,8 +33,6 @@ _OPTIONS = (
     *("--output-format", "json", "--approval-mode", "default", "--max-session-turns", "1", "--chat-recording", "false"),
     *("--core-tools", "exit_plan_mode", "--allowed-mcp-server-names", "none", "--extensions", "none"),
 )
-# The CLI prints a refusal of the service as if it were the answer.
-_REFUSED = "[API Error:"
 _SCRIPTS = {".js", ".mjs", ".cjs"}
 _BATCH = {".cmd", ".bat"}
 # Such as npm writes: "%dp0%\\node_modules\\…\\cli.js" %*
@@ -171,8 +169,10 @@ def _completion(printed: bytes, code: int | None) -> dict[str, Any]:
         result = next(event for event in reversed(events) if event.get("type") == "result")
     except (ValueError, TypeError, AttributeError, StopIteration):
         raise QwenError(f"The qwen command printed no answer (exit code {code}).") from None
-    text = result.get("result")
-    if result.get("is_error") or not isinstance(text, str) or not text or text.startswith(_REFUSED):
+    text, usage = result.get("result"), _usage(result.get("usage"))
+    # what the CLI itself says of a refusal looks like an answer, but for the tokens that nobody wrote
+    is_own = text is not None and usage["completion_tokens"] == 0
+    if result.get("is_error") or is_own or not isinstance(text, str) or not text:
         error = result.get("error")
         said = error.get("message") if isinstance(error, dict) else error
         raise QwenError(f"The qwen command failed: {printable(str(said or text or 'no reason given'))}.")
@@ -183,7 +183,7 @@ def _completion(printed: bytes, code: int | None) -> dict[str, Any]:
         "created": int(time.time()),
         "model": str(started.get("model") or "qwen"),
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": _usage(result.get("usage")),
+        "usage": usage,
     }
 
 

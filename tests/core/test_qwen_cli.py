@@ -155,7 +155,12 @@ def test_garbage_is_no_answer(what: str, ask: Way, command: Command) -> None:
     [
         ({"type": "result", "is_error": True, "error": {"message": "No auth type is selected"}}, "No auth type"),
         ({"type": "result", "is_error": True, "error": "bad luck"}, "bad luck"),
-        ({"type": "result", "is_error": False, "result": "[API Error: 429 Free allocated quota"}, "429 Free"),
+        (
+            {"type": "result", "is_error": False, "result": "quota exceeded", "usage": {"output_tokens": 0}},
+            "quota exceeded",
+        ),
+        ({"type": "result", "is_error": False, "result": "[API Error: 400]"}, "API Error"),
+        ({"type": "result", "is_error": False, "result": ""}, "no reason given"),
     ],
 )
 def test_its_own_failure_is_told(event: dict[str, Any], said: str, command: Command) -> None:
