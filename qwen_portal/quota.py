@@ -179,6 +179,8 @@ class Course:
         )
 
     def _hint(self) -> str:
+        if self._pinned and self._label is None:
+            return "Wait, or use a key whose quota is not used up."
         if self._pinned:
             return "Wait, or leave the account's name out: then another account of its plan may serve."
         others = [repr(account.label) for account in self._rotation.outsiders()]

@@ -303,6 +303,34 @@ def test_a_key_from_the_environment_has_a_cool_down_too(monkeypatch: pytest.Monk
     assert keys_of(asked) == ["first", "second"]
 
 
+def test_a_key_that_a_call_brings_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever accounts there are: api_key= pins like a name, and --mixed changes nothing about it."""
+    keep_keys("second")
+    Session().accounts.allow_mixed(allowed=True)
+    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+        for _ in range(2):
+            with pytest.raises(QwenQuotaExceededError, match="'env'") as caught:
+                PortalClient(api_key=KEYS["first"], plan="studio", on_quota="switch").chat(HELLO)
+    assert "key" in caught.value.hint
+    assert keys_of(asked) == ["first"]
+
+
+def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong key among the others costs no answer; without any answer the error says what was wrong with it."""
+    keep_keys("first", "second", "third")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bad = request.headers["authorization"].endswith(KEYS["second"])
+        return httpx.Response(401, json={}) if bad else spent_but(KEYS["third"])(request)
+
+    with answering(answer, monkeypatch) as asked:
+        PortalClient().chat(HELLO)
+        assert keys_of(asked) == ["first", "second", "third"]
+        Session().exhaust(Session().accounts.choose("third"))
+        with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: .* refused"):
+            PortalClient(on_quota="switch").chat(HELLO)
+
+
 def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that has used up its time is not sent to yet another account."""
     keep_keys("first", "second", "third")
