@@ -33,7 +33,8 @@ class PortalCalls(BaseChatOpenAI):
     """The plan of ``api_key``, such as ``coding-intl``; QWEN_PORTAL_PLAN if not given."""
 
     on_quota: str | None = None
-    """What to try when the quota is spent. Nothing yet: any value is refused, and QwenQuotaExceededError is raised."""
+    """What to try in turn when a quota is used up: any of ``switch,degrade,cli``, or ``error``; QWEN_PORTAL_ON_QUOTA if
+    not given. An answer that is not the one asked for has ``response_metadata["on_quota"]``."""
 
     store: str | None = None  # type: ignore[assignment]  # OpenAI's field of that name does not exist at Qwen
     """Where sign-ins are kept; QWEN_PORTAL_STORE if not given."""
@@ -69,6 +70,7 @@ class PortalCalls(BaseChatOpenAI):
         key = self.openai_api_key
         return {
             "account": self.account,
+            "on_quota": self.on_quota,
             "api_key": key.get_secret_value() if isinstance(key, SecretStr) else key,
             "plan": self.plan,
             "timeout": self.request_timeout,

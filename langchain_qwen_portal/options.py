@@ -27,7 +27,6 @@ _REFUSED: Mapping[str, str] = {
     "openai_organization": _OPENAI_SERVICE,
     "service_tier": _OPENAI_SERVICE,
     "prompt_cache_options": _OPENAI_SERVICE,
-    "on_quota": "is not there yet; a spent quota raises QwenQuotaExceededError",
 }
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 

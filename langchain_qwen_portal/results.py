@@ -1,10 +1,12 @@
-"""What Qwen's answers carry beyond OpenAI's: reasoning, and who answered."""
+"""What Qwen's answers carry beyond OpenAI's: reasoning, who answered, and the mark of a stand-in for a spent quota."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+from qwen_portal.quota import MARK
 
 # A name without a content translator of its own in langchain-core: its general one then makes the reasoning a
 # content block, which the one for "openai" leaves out.
@@ -21,6 +23,7 @@ def complete_result(result: ChatResult, answer: Mapping[str, Any]) -> ChatResult
     result.llm_output = {**(result.llm_output or {}), "model_provider": PROVIDER}
     for generation, choice in zip(result.generations, answer["choices"], strict=True):
         _complete_message(generation.message, choice["message"])
+        _mark(generation.message, answer)
     return result
 
 
@@ -33,7 +36,13 @@ def complete_chunk(generation: ChatGenerationChunk, chunk: Mapping[str, Any]) ->
     """
     choices = chunk.get("choices") or [{}]
     _complete_message(generation.message, choices[0].get("delta") or {})
+    _mark(generation.message, chunk)
     return generation
+
+
+def _mark(message: BaseMessage, answer: Mapping[str, Any]) -> None:
+    if MARK in answer:
+        message.response_metadata[MARK] = answer[MARK]
 
 
 def _complete_message(message: BaseMessage, said: Mapping[str, Any]) -> None:

@@ -10,6 +10,8 @@ from typing import Any, cast
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import convert_to_model_response_object
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
+from qwen_portal.quota import MARK
+
 Chunk = dict[str, Any]
 
 
@@ -62,5 +64,10 @@ def whole_answer(answer: dict[str, Any], model_response: ModelResponse) -> Model
         answer: From the core's client.
         model_response: The empty response that LiteLLM made for this call.
     """
-    filled = convert_to_model_response_object(response_object=answer, model_response_object=model_response)
-    return cast("ModelResponse", filled)
+    plain = {name: value for name, value in answer.items() if name != MARK}
+    filled = cast(
+        "ModelResponse", convert_to_model_response_object(response_object=plain, model_response_object=model_response)
+    )
+    if MARK in answer:
+        filled._hidden_params[MARK] = answer[MARK]  # noqa: SLF001 - LiteLLM's place for what is beside an answer
+    return filled

@@ -12,6 +12,7 @@ import litellm.main
 from litellm.litellm_core_utils.core_helpers import process_response_headers
 
 from litellm_qwen_portal.errors import PROVIDER
+from qwen_portal.quota import MARK
 
 _MARK = "_qwen_portal_shim"
 _THINKING = ("reasoning_effort", "thinking")
@@ -70,6 +71,8 @@ def _tell(response: Any, stream: Any) -> None:
     response.created = stream.created
     # In place: the wrapper has handed this dict on already.
     response._hidden_params["additional_headers"].update(process_response_headers(stream.headers))  # noqa: SLF001
+    if stream.strategy is not None:
+        response._hidden_params[MARK] = stream.strategy  # noqa: SLF001
 
 
 def _allow_thinking(original: Function) -> Function:

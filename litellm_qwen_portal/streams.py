@@ -35,6 +35,11 @@ class Stream(Iterator[ModelResponseStream]):
         self._generator = _translated(chunks, UsageFirst(model, self.created), model)
 
     @property
+    def strategy(self) -> str | None:
+        """Which strategy for a spent quota answers, once the stream is open; see :mod:`qwen_portal.quota`."""
+        return self._chunks.strategy
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """The response's headers, once the stream is open."""
         return self._chunks.headers
@@ -75,6 +80,11 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
         self.created = int(time.time())
         self._chunks = chunks
         self._generator = _atranslated(chunks, UsageFirst(model, self.created), model)
+
+    @property
+    def strategy(self) -> str | None:
+        """Which strategy for a spent quota answers, once the stream is open; see :mod:`qwen_portal.quota`."""
+        return self._chunks.strategy
 
     @property
     def headers(self) -> Mapping[str, str]:

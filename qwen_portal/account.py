@@ -64,6 +64,11 @@ class Account(NamedTuple):
     generation: int = 0
     key: Secret | None = None
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether its quota is used up and its cool-down not over."""
+        return self.exhausted_until is not None and self.exhausted_until > time.time()
+
 
 class Accounts:
     """The index and the stores, together.
@@ -206,6 +211,16 @@ class Accounts:
                     data.active = next(reversed(data.accounts), None)
         return account
 
+    @property
+    def mixed(self) -> bool:
+        """Whether a request may go on to an account of another kind or plan."""
+        return self.index.read().mixed
+
+    def allow_mixed(self, *, allowed: bool) -> None:
+        """Say whether a request may go on to an account of another kind or plan when a quota is used up."""
+        with self.index.edit() as data:
+            data.mixed = allowed
+
     def mark(self, label: str, change: Callable[[Entry], None]) -> None:
         """Change what the index knows of an account; an account that is gone stays gone."""
         with self.index.edit() as data:
@@ -337,8 +352,20 @@ class Accounts:
 
             return FileIndex(own_folder(self._home) / "accounts.json")
         one = self._one_file
-        folder = self._home if one is None else one.with_name(f"{one.name}.state")
-        return FileIndex(folder / "accounts.json")
+        if one is not None:
+            return FileIndex(one.with_name(f"{one.name}.state") / "accounts.json")
+        return FileIndex(self._home / "accounts.json", self._rebuild)
+
+    def _rebuild(self) -> IndexData:
+        """Find the accounts again whose sign-ins are in files; the newest is the active one."""
+        from qwen_portal.stores.file import FileStore
+
+        data, store = IndexData(), FileStore(self._home)
+        for label, credential in store.found():
+            entry = Entry(credential.kind, credential.plan, store.name)
+            entry.generation, entry.expires_at = credential.generation, credential.expires_at
+            data.accounts[label], data.active = entry, label
+        return data
 
 
 def _account(data: IndexData, label: str) -> Account:
@@ -358,6 +385,12 @@ def _account(data: IndexData, label: str) -> Account:
         ended_at=ended,
         generation=entry.generation,
     )
+
+
+def span(seconds: float) -> str:
+    """Say a time to come in words for people: ``"30 min"``, ``"5 h 12 min"``."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - two hours
 
 
 def environment_account(settings: Settings) -> Account | None:

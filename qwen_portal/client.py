@@ -1,17 +1,21 @@
-"""The client both doors use: choose an account, shape the request, send it."""
+"""The client both doors use: choose an account, shape the request, send it; if a quota is used up, the next try."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
-from qwen_portal.account import Account
+from qwen_portal import qwen_cli
 from qwen_portal.auth import PortalAuth
 from qwen_portal.credentials import Credential
+from qwen_portal.degrade import degraded
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
+from qwen_portal.exchange import Exchange
 from qwen_portal.models import CODER, catalogue
 from qwen_portal.plans import OAUTH, Plan, find_plan
+from qwen_portal.quota import Course, Turn
 from qwen_portal.session import Session
 from qwen_portal.settings import load_settings
-from qwen_portal.shape import ChatRequest, Shaper, output_limit
+from qwen_portal.shape import Shaper, output_limit
 from qwen_portal.streams import AsyncChunkStream, ChunkStream
 from qwen_portal.transport import asend, send
 
@@ -19,11 +23,21 @@ Messages = Sequence[Mapping[str, Any]]
 Params = Mapping[str, Any]
 
 
+class _Question(NamedTuple):
+    """What the caller asks, before an account has given it its shape."""
+
+    messages: Messages
+    model: str
+    params: Params
+
+
 class _Client:
     """What the two clients share.
 
     Args:
         account: Account label; it pins the client to that account.
+        on_quota: What to try in turn when a quota is used up: any of ``switch``, ``degrade`` and ``cli``, in a list or
+            separated by commas, or ``error``; QWEN_PORTAL_ON_QUOTA if not given.
         timeout: Seconds for one whole answer, retries included; QWEN_PORTAL_TIMEOUT if not given.
         max_retries: Repeats of a request that failed in passing.
         base_url: Chat base URL; overrides the account's own.
@@ -40,6 +54,7 @@ class _Client:
         self,
         *,
         account: str | None = None,
+        on_quota: str | Iterable[str] | None = None,
         timeout: float | None = None,
         max_retries: int = 2,
         base_url: str | None = None,
@@ -53,11 +68,18 @@ class _Client:
                 f"Both the account {account!r} and an API key are given.", hint="Pass one of account= and api_key=."
             )
         settings = load_settings(
-            store=store, base_url=base_url, client_id=client_id, timeout=timeout, api_key=api_key, plan=plan
+            store=store,
+            base_url=base_url,
+            client_id=client_id,
+            timeout=timeout,
+            api_key=api_key,
+            plan=plan,
+            on_quota=on_quota,
         )
         if plan is not None and settings.api_key is None:
             raise QwenError(f"The plan {plan!r} is named, but there is no key of it.", hint="Pass api_key= as well.")
         self._label = account
+        self._pinned = account is not None or api_key is not None
         self._max_retries = max_retries
         self._session = Session(settings)
         self._shaper = Shaper(self._session.settings, self._session.told)
@@ -86,15 +108,26 @@ class _Client:
         """
         return output_limit({"model": model, **params}, self.plan())
 
-    def _limits(self, timeout: float | None) -> dict[str, Any]:
-        chosen = timeout if timeout is not None else self._session.settings.timeout
-        return {"timeout": chosen, "max_retries": self._max_retries}
+    def _course(self, question: _Question, timeout: float | None) -> Course:
+        seconds = timeout if timeout is not None else self._session.settings.timeout
+        return Course(
+            self._session,
+            self._label,
+            pinned=self._pinned,
+            messages=question.messages,
+            params=question.params,
+            seconds=seconds,
+        )
 
-    def _request(
-        self, account: Account, credential: Credential, messages: Messages, model: str, params: Params, *, stream: bool
-    ) -> tuple[ChatRequest, PortalAuth]:
-        request = self._shaper.chat(credential, messages, model=model, stream=stream, params=params)
-        return request, PortalAuth(account.label, session=self._session, ready=(account, credential))
+    def _exchange(self, question: _Question, turn: Turn, credential: Credential, *, stream: bool) -> Exchange:
+        assert turn.account is not None  # noqa: S101 - for the type checker
+        request = self._shaper.chat(
+            credential, question.messages, model=question.model, stream=stream, params=question.params
+        )
+        if turn.strategy == "degrade":
+            request = degraded(request)
+        auth = PortalAuth(turn.account.label, session=self._session, ready=(turn.account, credential))
+        return Exchange(request, auth, turn.seconds, self._max_retries)
 
 
 class PortalClient(_Client):
@@ -121,15 +154,25 @@ class PortalClient(_Client):
             params: See the class.
 
         Returns:
-            A chat.completion dict.
+            A chat.completion dict; with ``"on_quota": "degrade"`` or ``"cli"`` in it if that strategy answered.
 
         Raises:
             QwenError: Typed by what happened; see qwen_portal.errors.
         """
-        account = self._session.choose(self._label)
-        credential = self._session.tokens.get(account)
-        request, auth = self._request(account, credential, messages, model, params, stream=False)
-        return send(request, auth, **self._limits(timeout))
+        question = _Question(messages, model, params)
+        course = self._course(question, timeout)
+        turn = course.start()
+        while True:
+            try:
+                return turn.mark(self._answer(question, turn))
+            except QwenError as exc:
+                turn = course.after(turn, exc)
+
+    def _answer(self, question: _Question, turn: Turn) -> dict[str, Any]:
+        if turn.account is None:
+            return qwen_cli.ask(question.messages, command=self._session.settings.qwen_cli, seconds=turn.seconds)
+        credential = self._session.tokens.get(turn.account)
+        return send(self._exchange(question, turn, credential, stream=False))
 
     def stream(
         self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
@@ -146,15 +189,18 @@ class PortalClient(_Client):
             params: See the class.
 
         Returns:
-            An iterator of chat.completion.chunk dicts.
+            An iterator of chat.completion.chunk dicts; the first one has ``"on_quota"`` where a whole answer would.
         """
+        question = _Question(messages, model, params)
 
-        def prepare() -> tuple[ChatRequest, PortalAuth]:
-            account = self._session.choose(self._label)
-            credential = self._session.tokens.get(account)
-            return self._request(account, credential, messages, model, params, stream=True)
+        def begin(turn: Turn) -> Exchange | Iterable[dict[str, Any]]:
+            if turn.account is None:
+                command = self._session.settings.qwen_cli
+                return qwen_cli.chunks(qwen_cli.ask(question.messages, command=command, seconds=turn.seconds))
+            credential = self._session.tokens.get(turn.account)
+            return self._exchange(question, turn, credential, stream=True)
 
-        return ChunkStream(prepare, **self._limits(timeout))
+        return ChunkStream(self._course(question, timeout), begin)
 
     def close(self) -> None:
         """Do nothing: the connections belong to the process; ``qwen_portal.close()`` closes them."""
@@ -178,22 +224,36 @@ class AsyncPortalClient(_Client):
         **params: Any,
     ) -> dict[str, Any]:
         """Ask for a whole answer; see :meth:`PortalClient.chat`."""
-        account = self._session.choose(self._label)
-        credential = await self._session.tokens.aget(account)
-        request, auth = self._request(account, credential, messages, model, params, stream=False)
-        return await asend(request, auth, **self._limits(timeout))
+        question = _Question(messages, model, params)
+        course = self._course(question, timeout)
+        turn = course.start()
+        while True:
+            try:
+                return turn.mark(await self._answer(question, turn))
+            except QwenError as exc:
+                # marking an account waits for a file lock: not on the event loop
+                turn = await asyncio.to_thread(course.after, turn, exc)
+
+    async def _answer(self, question: _Question, turn: Turn) -> dict[str, Any]:
+        if turn.account is None:
+            return await qwen_cli.aask(question.messages, command=self._session.settings.qwen_cli, seconds=turn.seconds)
+        credential = await self._session.tokens.aget(turn.account)
+        return await asend(self._exchange(question, turn, credential, stream=False))
 
     def stream(
         self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
     ) -> AsyncChunkStream:
         """Ask for a streamed answer; see :meth:`PortalClient.stream`. It closes with ``aclose()``."""
+        question = _Question(messages, model, params)
 
-        async def prepare() -> tuple[ChatRequest, PortalAuth]:
-            account = self._session.choose(self._label)
-            credential = await self._session.tokens.aget(account)
-            return self._request(account, credential, messages, model, params, stream=True)
+        async def begin(turn: Turn) -> Exchange | Iterable[dict[str, Any]]:
+            if turn.account is None:
+                command = self._session.settings.qwen_cli
+                return qwen_cli.chunks(await qwen_cli.aask(question.messages, command=command, seconds=turn.seconds))
+            credential = await self._session.tokens.aget(turn.account)
+            return self._exchange(question, turn, credential, stream=True)
 
-        return AsyncChunkStream(prepare, **self._limits(timeout))
+        return AsyncChunkStream(self._course(question, timeout), begin)
 
     async def close(self) -> None:
         """Do nothing: the connections belong to the event loop; ``await qwen_portal.aclose()`` closes them."""

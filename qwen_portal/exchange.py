@@ -26,7 +26,14 @@ _OK = 200
 
 
 class Exchange:
-    """What the two transports share: one request, its limits, and the judgement of what came back."""
+    """What the two transports share: one request, its limits, and the judgement of what came back.
+
+    Args:
+        request: From :class:`qwen_portal.shape.Shaper`.
+        auth: Puts the bearer on.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most; for a stream only before its first content.
+    """
 
     def __init__(self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int) -> None:
         self.request = request
@@ -87,17 +94,24 @@ class Exchange:
             host=self.host,
             secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
         )
-        self._hint_for_keys(error)
-        return error
+        is_key = "X-DashScope-AuthType" not in self.request.headers
+        return self._key_refused(error) if is_key and isinstance(error, QwenAuthenticationError) else error
 
-    def _hint_for_keys(self, error: QwenAPIError) -> None:
-        """A sign-in does not help against a key that was refused."""
-        if isinstance(error, QwenAuthenticationError) and "X-DashScope-AuthType" not in self.request.headers:
-            error.hint = (
-                "The key was refused: it is wrong, or of another plan; each key works at its own plan's address alone. "
-                "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=), or keep the right key: "
-                "`qwen-portal login --plan PLAN`."
-            )
+    def _key_refused(self, error: QwenAPIError) -> QwenAuthenticationError:
+        """Explain what the service calls an expired token even where it was given a key of another plan.
+
+        Source: docs/protocol.md, "Plans".
+        """
+        said = f"HTTP {error.status}" if error.code is None else f"HTTP {error.status}, {error.code}"
+        return QwenAuthenticationError(
+            f"{self.host} refused the API key ({said}): it is wrong, or of another plan. A key works at its own plan's "
+            "address alone, and any other answers this.",
+            hint="Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=), or keep the right key: "
+            "`qwen-portal login --plan PLAN`.",
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+        )
 
     def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
         """Turn the HTTP library's error into ours."""

@@ -124,14 +124,24 @@ def _check_opened(path: Path, found: os.stat_result, refused: int) -> None:
         raise _refused(path, "other users can read it", f"Run: chmod 600 {path}")
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, *, leave: bool = False) -> Path:
     """Move a file that cannot be understood beside itself, with the suffix ``.corrupt``.
+
+    Args:
+        path: The file.
+        leave: Whether it also stays, for the caller to replace: readers must not find the place empty meanwhile.
 
     Raises:
         QwenStoreError: The file system refused.
     """
     aside = path.with_name(f"{path.name}.corrupt")
     try:
+        if leave:
+            aside.unlink(missing_ok=True)
+            # not every file system has links
+            with contextlib.suppress(OSError):
+                aside.hardlink_to(path)
+                return aside
         path.replace(aside)
     except OSError as exc:
         raise _failed("move aside", path, exc) from None

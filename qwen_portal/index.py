@@ -6,7 +6,7 @@ need the lock. The memory store has an index of its own that no file backs.
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,11 +58,13 @@ class IndexData:
         active: Label of the active account.
         accounts: The accounts, in the order they came.
         slots: For the keyring store, the name of the slot that holds each account's credential.
+        mixed: Whether a request whose quota is used up may go on to an account of another kind or plan.
     """
 
     active: str | None = None
     accounts: dict[str, Entry] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
+    mixed: bool = False
 
 
 class Index(Protocol):
@@ -110,32 +112,47 @@ class FileIndex:
 
     Args:
         path: Its file.
+        rebuild: Makes the content anew from what the stores have, should the file be corrupt.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rebuild: Callable[[], IndexData] = IndexData) -> None:
         self.path = path
         self.edits = 0
+        self._rebuild = rebuild
 
     def read(self) -> IndexData:
-        """Return the current content; a corrupt file is set aside, named in a warning, and counts as empty.
+        """Return the current content; a corrupt file is set aside, named in a warning, and made anew.
 
         Raises:
             QwenStoreError: The file cannot be read.
         """
+        data = self._load()
+        if data is None:
+            # under the lock: another process may be doing the same
+            with self.edit() as data:
+                pass
+        return data
+
+    def _load(self) -> IndexData | None:
         text = read_private(self.path)
         if text is None:
             return IndexData()
         try:
             return _parse(text)
         except (ValueError, TypeError, KeyError, AttributeError):
-            aside = set_aside(self.path)
-            import logging
+            return None
 
-            logging.getLogger("qwen_portal").warning(
-                "the account index could not be read; it is kept as %s. Run `qwen-portal login` to add accounts again",
-                aside,
-            )
-            return IndexData()
+    def _mend(self) -> IndexData:
+        import logging
+
+        aside, data = set_aside(self.path, leave=True), self._rebuild()
+        logging.getLogger("qwen_portal").warning(
+            "the account index could not be read; it is kept as %s. %d accounts were found again in their files. A "
+            "keyring cannot be listed: sign in again to what was kept there (`qwen-portal login NAME`)",
+            aside,
+            len(data.accounts),
+        )
+        return data
 
     @contextlib.contextmanager
     def edit(self) -> Iterator[IndexData]:
@@ -146,8 +163,9 @@ class FileIndex:
             QwenStoreLockedError: Another process held the lock for 30 s.
         """
         with file_lock(self.path.with_suffix(".lock"), _LOCK_SECONDS):
-            data = self.read()
-            before = _dump(data)
+            data = self._load()
+            before = None if data is None else _dump(data)
+            data = self._mend() if data is None else data
             yield data
             after = _dump(data)
             if after != before or not self.path.exists():
@@ -190,7 +208,8 @@ def check_label(label: str) -> str:
 
 def _dump(data: IndexData) -> str:
     accounts = {label: asdict(entry) for label, entry in data.accounts.items()}
-    return json.dumps({"version": _VERSION, "active": data.active, "accounts": accounts, "slots": data.slots}, indent=1)
+    record = {"version": _VERSION, "active": data.active, "accounts": accounts, "slots": data.slots}
+    return json.dumps(record | {"mixed": data.mixed}, indent=1)
 
 
 def _parse(text: str) -> IndexData:
@@ -201,4 +220,5 @@ def _parse(text: str) -> IndexData:
         for label, entry in record["accounts"].items()
     }
     active = record.get("active")
-    return IndexData(active if active in accounts else None, accounts, dict(record.get("slots", {})))
+    slots, mixed = dict(record.get("slots", {})), record.get("mixed") is True
+    return IndexData(active if active in accounts else None, accounts, slots, mixed)

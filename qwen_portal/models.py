@@ -8,6 +8,8 @@ from qwen_portal.plans import Plan, PlanModel
 CODER = "coder-model"
 VISION = "vision-model"
 CATALOGUE: tuple[str, ...] = (CODER, VISION)
+# Every id that the portal or a plan was seen to answer to.
+KNOWN: tuple[str, ...] = (*CATALOGUE, "qwen3-coder-plus", "qwen3-coder-flash", "qwen-vl-max-latest", "qwen-vl-plus")
 
 _PREFIX = "qwen-portal/"
 _PORTAL_CAP = 65_536

@@ -2,10 +2,13 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_portal.account import ENV_LABEL, Account, Accounts, environment_account
+from qwen_portal.index import Entry
+from qwen_portal.secrets import Secret
 from qwen_portal.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ _lock = threading.Lock()
 # Shared by all clients of the process: one refresh at a time needs one manager, and the memory store lives here.
 _accounts: dict[tuple[Path, str], Accounts] = {}
 _managers: dict[tuple[Accounts, str, str], "TokenManager"] = {}
+# Until when the quota of a key is used up that the index does not know: one from the environment is kept nowhere.
+_spent_keys: dict[Secret, float] = {}
 # Shared too, so that a program which makes a client per request is told a thing once.
 _told: dict[tuple[Path, str], set[tuple[str, str]]] = {}
 
@@ -48,7 +53,7 @@ class Session:
 
     def list(self) -> list[Account]:
         """Return every account, a key from the environment first."""
-        env = environment_account(self.settings)
+        env = self._environment()
         stored = self.accounts.list()
         return stored if env is None else [env, *stored]
 
@@ -64,10 +69,28 @@ class Session:
             QwenError: The environment's key has no plan.
         """
         if label is None or label == ENV_LABEL:
-            env = environment_account(self.settings)
+            env = self._environment()
             if env is not None:
                 return env
         return self.accounts.choose(label if label is not None else self.settings.account, at_a_glance=True)
+
+    def exhaust(self, account: Account) -> None:
+        """Note that an account's quota is used up: every process leaves it alone for QWEN_PORTAL_QUOTA_COOLDOWN."""
+        until = time.time() + self.settings.quota_cooldown
+        if account.key is not None:
+            _spent_keys[account.key] = until
+            return
+
+        def change(entry: Entry) -> None:
+            entry.exhausted_until = until
+
+        self.accounts.mark(account.label, change)
+
+    def _environment(self) -> Account | None:
+        env = environment_account(self.settings)
+        if env is None or env.key is None:
+            return env
+        return env._replace(exhausted_until=_spent_keys.get(env.key))
 
 
 def forget() -> None:
@@ -85,6 +108,7 @@ def forget() -> None:
             if place[1] != "memory" and accounts not in kept:
                 del _accounts[place]
         _told.clear()
+        _spent_keys.clear()
 
 
 def _after_fork() -> None:

@@ -5,7 +5,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ CONNECT_TIMEOUT = 10.0
 CHUNK_TIMEOUT = 120.0
 SIGN_IN_TIMEOUT = 15.0
 REFRESH_TIMEOUT = 8.0
+
+STRATEGIES: tuple[str, ...] = ("switch", "degrade", "cli")
 
 
 # A named tuple, as in `plans`: quicker to define than a dataclass.
@@ -37,6 +39,9 @@ class Settings(NamedTuple):
         plan: The plan of ``api_key``, or ``None``.
         allowed_hosts: Further ``host[:port]`` entries a bearer may go to.
         timeout: Seconds for one whole answer.
+        on_quota: What to try in turn when a quota is used up, of STRATEGIES; nothing for ``error``.
+        quota_cooldown: Seconds that an exhausted account is left alone.
+        qwen_cli: The qwen command for the strategy ``cli``, or ``None`` for the one on PATH.
     """
 
     home: Path
@@ -49,6 +54,9 @@ class Settings(NamedTuple):
     plan: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     timeout: float = 600.0
+    on_quota: tuple[str, ...] = ("switch", "degrade")
+    quota_cooldown: float = 1800.0
+    qwen_cli: str | None = None
 
     @property
     def trusted(self) -> frozenset[str]:
@@ -67,6 +75,7 @@ def load_settings(
     timeout: float | None = None,
     api_key: str | None = None,
     plan: str | None = None,
+    on_quota: str | Iterable[str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Read the settings; empty variables count as unset.
@@ -78,6 +87,7 @@ def load_settings(
         timeout: Overrides QWEN_PORTAL_TIMEOUT, in seconds.
         api_key: Overrides QWEN_PORTAL_API_KEY.
         plan: Overrides QWEN_PORTAL_PLAN.
+        on_quota: Overrides QWEN_PORTAL_ON_QUOTA; names in a list, or separated by commas.
         environ: The environment to read.
 
     Raises:
@@ -105,6 +115,9 @@ def load_settings(
         plan=plan or env("QWEN_PORTAL_PLAN"),
         allowed_hosts=_hosts(env("QWEN_PORTAL_ALLOWED_HOSTS") or ""),
         timeout=_seconds("QWEN_PORTAL_TIMEOUT", timeout if timeout is not None else env("QWEN_PORTAL_TIMEOUT"), 600.0),
+        on_quota=_strategies(on_quota if on_quota is not None else env("QWEN_PORTAL_ON_QUOTA") or "switch,degrade"),
+        quota_cooldown=_seconds("QWEN_PORTAL_QUOTA_COOLDOWN", env("QWEN_PORTAL_QUOTA_COOLDOWN"), 1800.0),
+        qwen_cli=env("QWEN_CLI_PATH"),
     )
 
 
@@ -153,6 +166,17 @@ def _seconds(name: str, value: str | float | None, default: float) -> float:
         msg = f"{name} is {value!r}."
         raise QwenError(msg, hint="It takes a number of seconds above 0.")
     return seconds
+
+
+def _strategies(value: str | Iterable[str]) -> tuple[str, ...]:
+    entries = value.split(",") if isinstance(value, str) else value
+    names = tuple(dict.fromkeys(name.strip().lower() for name in entries))
+    if names == ("error",):
+        return ()
+    if not names or set(names) - set(STRATEGIES):
+        msg = f"QWEN_PORTAL_ON_QUOTA (or on_quota=) is {value!r}."
+        raise QwenError(msg, hint=f"It takes any of {', '.join(STRATEGIES)} in the order to try them, or error alone.")
+    return names
 
 
 def _key(key: Secret) -> Secret:

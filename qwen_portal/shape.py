@@ -84,7 +84,7 @@ class Shaper:
             QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
         """
         plan = find_plan(credential.plan)
-        body = _merged({"model": model, "messages": list(messages), **params})
+        body = merged({"model": model, "messages": list(messages), **params})
         limit = output_limit(body, plan)
         allow_images = body.pop("allow_images", False)
         extra_headers = body.pop("extra_headers", None) or {}
@@ -167,7 +167,7 @@ def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
     Raises:
         QwenBadRequestError: A limit is not a number.
     """
-    body = _merged(params)
+    body = merged(params)
     wish = _wish(body)
     override = body.get("output_cap")
     cap = output_cap(str(body["model"]), plan) if override is None else _tokens("output_cap", override)
@@ -176,7 +176,8 @@ def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
     return wish if cap is None else min(wish, cap)
 
 
-def _merged(params: Mapping[str, Any]) -> dict[str, Any]:
+def merged(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request's parameters with ``extra_body`` put over them, as OpenAI's SDK does."""
     body = dict(params)
     body.update(body.pop("extra_body", None) or {})
     return body

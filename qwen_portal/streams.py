@@ -1,23 +1,26 @@
 """Streamed answers: one sync and one async iterator of chunks, alike line for line.
 
-A stream is opened like any request, with its retries; once content has arrived there is no second try, and an
-error carries what was received before it.
+A stream is opened like any request, with its retries and, if a quota is used up, with other accounts; once content has
+arrived there is no second try, and an error carries what was received before it.
 """
 
 import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import httpx
 
 from qwen_portal.chunks import ChunkReader
-from qwen_portal.errors import QwenAPIError, QwenTimeoutError
+from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
 from qwen_portal.exchange import Exchange
 from qwen_portal.pools import async_pool, sync_pool
-from qwen_portal.shape import ChatRequest
+from qwen_portal.quota import Course, Turn
+
+# A request to send, or the chunks that are there without one.
+Begun = Exchange | Iterable[dict[str, Any]]
 
 
 class _Stream:
@@ -26,11 +29,19 @@ class _Stream:
     _exchange: Exchange
     _reader: ChunkReader
 
-    def __init__(self) -> None:
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._turn: Turn | None = None
+        self._is_marked = False
         self._response: httpx.Response | None = None
         self._waiting: deque[dict[str, Any]] = deque()
         self._ended = False
         self._failure: QwenAPIError | None = None
+
+    @property
+    def strategy(self) -> str | None:
+        """``degrade`` or ``cli``, once the stream is open and if that answers; see :mod:`qwen_portal.quota`."""
+        return None if self._turn is None else self._turn.strategy
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -41,6 +52,19 @@ class _Stream:
         self._response, self._ended, self._failure = response, False, None
         self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"))
         self._waiting.clear()
+
+    def _have(self, chunks: Iterable[dict[str, Any]]) -> None:
+        """Take a whole answer that came without a connection."""
+        self._response, self._ended, self._failure = None, True, None
+        self._waiting = deque(chunks)
+
+    def _hand_on(self) -> dict[str, Any]:
+        """Return the next chunk; the first bears the mark, because those who add chunks up would double it."""
+        chunk = self._waiting.popleft()
+        if self._turn is None or self._is_marked:
+            return chunk
+        self._is_marked = True
+        return self._turn.mark(chunk)
 
     def _accept(self, data: bytes | None) -> None:
         """Take what arrived; ``None`` is the end. Trouble waits until the chunks before it are handed on."""
@@ -72,9 +96,8 @@ class ChunkStream(_Stream):
     The request is sent by :meth:`open` or the first ``next()``. Closing it closes the connection.
 
     Args:
-        prepare: Returns the request, with ``stream`` true, and the auth for it; called when the stream is opened.
-        timeout: Seconds for the whole answer, retries included.
-        max_retries: Repeats at most, before the first content.
+        course: The accounts and strategies to try.
+        begin: Returns what a try sends, or what it gave at once; called when the stream is opened.
 
     Example:
         >>> with client.stream([{"role": "user", "content": "Hi"}]) as chunks:
@@ -84,12 +107,9 @@ class ChunkStream(_Stream):
 
     _bytes: Iterator[bytes]
 
-    def __init__(
-        self, prepare: Callable[[], tuple[ChatRequest, httpx.Auth]], *, timeout: float, max_retries: int
-    ) -> None:
-        super().__init__()
-        self._prepare = prepare
-        self._limits = timeout, max_retries
+    def __init__(self, course: Course, begin: Callable[[Turn], Begun]) -> None:
+        super().__init__(course)
+        self._begin_turn = begin
 
     def open(self) -> Self:
         """Send the request and wait for the first content, so that errors come here.
@@ -97,9 +117,23 @@ class ChunkStream(_Stream):
         Raises:
             QwenAPIError: Typed by what happened.
         """
-        if self._response is not None:
+        if self._turn is not None:
             return self
-        self._exchange = Exchange(*self._prepare(), *self._limits)
+        turn = self._course.start()
+        while True:
+            try:
+                self._try(self._begin_turn(turn))
+            except QwenError as exc:
+                turn = self._course.after(turn, exc)
+            else:
+                self._turn = turn
+                return self
+
+    def _try(self, begun: Begun) -> None:
+        if not isinstance(begun, Exchange):
+            self._have(begun)
+            return
+        self._exchange = begun
         while True:
             cause: httpx.HTTPError | None = None
             try:
@@ -112,7 +146,7 @@ class ChunkStream(_Stream):
                 self.close()
                 raise
             else:
-                return self
+                return
             self.close()
             time.sleep(self._exchange.wait_after(error, cause))
 
@@ -146,7 +180,7 @@ class ChunkStream(_Stream):
         return self
 
     def __next__(self) -> dict[str, Any]:
-        if self._response is None:
+        if self._turn is None:
             self.open()
         while not self._waiting:
             if self._failure is not None:
@@ -156,9 +190,11 @@ class ChunkStream(_Stream):
                 self._drain()
                 raise StopIteration
             self._fill()
-        return self._waiting.popleft()
+        return self._hand_on()
 
     def _drain(self) -> None:
+        if self._response is None:
+            return
         # only a body read to its end gives the connection back to the pool
         with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
             for _ in self._bytes:
@@ -176,23 +212,15 @@ class AsyncChunkStream(_Stream):
     """The same for ``async for``.
 
     Args:
-        prepare: Returns, when awaited, the request and the auth for it.
-        timeout: Seconds for the whole answer, retries included.
-        max_retries: Repeats at most, before the first content.
+        course: The accounts and strategies to try.
+        begin: Returns, when awaited, what a try sends or what it gave at once.
     """
 
     _bytes: AsyncIterator[bytes]
 
-    def __init__(
-        self,
-        prepare: Callable[[], Awaitable[tuple[ChatRequest, httpx.Auth]]],
-        *,
-        timeout: float,
-        max_retries: int,
-    ) -> None:
-        super().__init__()
-        self._prepare = prepare
-        self._limits = timeout, max_retries
+    def __init__(self, course: Course, begin: Callable[[Turn], Awaitable[Begun]]) -> None:
+        super().__init__(course)
+        self._begin_turn = begin
 
     async def open(self) -> Self:
         """Send the request and wait for the first content, so that errors come here.
@@ -200,9 +228,24 @@ class AsyncChunkStream(_Stream):
         Raises:
             QwenAPIError: Typed by what happened.
         """
-        if self._response is not None:
+        if self._turn is not None:
             return self
-        self._exchange = Exchange(*await self._prepare(), *self._limits)
+        turn = self._course.start()
+        while True:
+            try:
+                await self._try(await self._begin_turn(turn))
+            except QwenError as exc:
+                # marking an account waits for a file lock: not on the event loop
+                turn = await asyncio.to_thread(self._course.after, turn, exc)
+            else:
+                self._turn = turn
+                return self
+
+    async def _try(self, begun: Begun) -> None:
+        if not isinstance(begun, Exchange):
+            self._have(begun)
+            return
+        self._exchange = begun
         while True:
             cause: httpx.HTTPError | None = None
             try:
@@ -215,7 +258,7 @@ class AsyncChunkStream(_Stream):
                 await self.aclose()
                 raise
             else:
-                return self
+                return
             await self.aclose()
             await asyncio.sleep(self._exchange.wait_after(error, cause))
 
@@ -245,7 +288,7 @@ class AsyncChunkStream(_Stream):
         return self
 
     async def __anext__(self) -> dict[str, Any]:
-        if self._response is None:
+        if self._turn is None:
             await self.open()
         while not self._waiting:
             if self._failure is not None:
@@ -255,9 +298,11 @@ class AsyncChunkStream(_Stream):
                 await self._drain()
                 raise StopAsyncIteration
             await self._fill()
-        return self._waiting.popleft()
+        return self._hand_on()
 
     async def _drain(self) -> None:
+        if self._response is None:
+            return
         # only a body read to its end gives the connection back to the pool
         with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
             async for _ in self._bytes:

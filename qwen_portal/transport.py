@@ -12,26 +12,22 @@ import httpx
 from qwen_portal.errors import QwenAPIError
 from qwen_portal.exchange import Exchange
 from qwen_portal.pools import async_pool, sync_pool
-from qwen_portal.shape import ChatRequest
 
 
-def send(request: ChatRequest, auth: httpx.Auth, *, timeout: float, max_retries: int) -> dict[str, Any]:
+def send(exchange: Exchange) -> dict[str, Any]:
     """Send a request and return its completion.
 
     Args:
-        request: From :class:`Shaper`.
-        auth: Puts the bearer on.
-        timeout: Seconds for the whole answer, retries included.
-        max_retries: Repeats at most.
+        exchange: The request and its limits.
 
     Raises:
         QwenAPIError: Typed by what happened.
     """
-    exchange, pool = Exchange(request, auth, timeout, max_retries), sync_pool()
+    pool = sync_pool()
     while True:
         cause: httpx.HTTPError | None = None
         try:
-            return exchange.judge(pool.send(exchange.build(pool, exchange.note), auth=auth))
+            return exchange.judge(pool.send(exchange.build(pool, exchange.note), auth=exchange.auth))
         except httpx.HTTPError as exc:
             error, cause = exchange.failure(exc), exc
         except QwenAPIError as exc:
@@ -39,13 +35,13 @@ def send(request: ChatRequest, auth: httpx.Auth, *, timeout: float, max_retries:
         time.sleep(exchange.wait_after(error, cause))
 
 
-async def asend(request: ChatRequest, auth: httpx.Auth, *, timeout: float, max_retries: int) -> dict[str, Any]:  # noqa: ASYNC109 - limits the retries too, not one await
+async def asend(exchange: Exchange) -> dict[str, Any]:
     """Do what :func:`send` does without blocking the event loop."""
-    exchange, pool = Exchange(request, auth, timeout, max_retries), async_pool()
+    pool = async_pool()
     while True:
         cause: httpx.HTTPError | None = None
         try:
-            return exchange.judge(await pool.send(exchange.build(pool, exchange.anote), auth=auth))
+            return exchange.judge(await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth))
         except httpx.HTTPError as exc:
             error, cause = exchange.failure(exc), exc
         except QwenAPIError as exc:

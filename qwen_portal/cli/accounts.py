@@ -10,7 +10,7 @@ from qwen_portal.session import Session
 @click.group(invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """List the accounts, choose one, remove one.
+    """List the accounts, choose one, remove one; say who steps in when a quota is used up.
 
     Without a command, list them.
     """
@@ -42,6 +42,28 @@ def use(name: str) -> None:
 def remove(name: str) -> None:
     """Remove an account from this machine, as logout does."""
     remove_account(Session(), name)
+
+
+@command.command()
+@click.option(
+    "--mixed/--same-plan",
+    "mixed",
+    default=None,
+    help="Whether accounts of another kind or plan step in too, after those of the same; a free sign-in may then be "
+    "followed by a key that costs money.",
+)
+def rotate(*, mixed: bool | None) -> None:
+    """Say which accounts step in when the quota of the one in use is used up.
+
+    Without an option, show it. A call that names its account never uses another.
+    """
+    session = Session()
+    if mixed is not None:
+        session.accounts.allow_mixed(allowed=mixed)
+    which = "any kind and plan, its own first" if session.accounts.mixed else "its own kind and plan"
+    click.echo(f"When an account's quota is used up, accounts of {which} step in.", err=True)
+    if "switch" not in session.settings.on_quota:
+        click.echo("QWEN_PORTAL_ON_QUOTA is set without switch, so none does now.", err=True)
 
 
 def _list() -> None:

@@ -9,11 +9,12 @@ from qwen_portal.cli.group import LazyGroup
 _COMMANDS = {
     "login": "Sign in, or keep an API key.",
     "logout": "Remove a sign-in or key from this machine.",
-    "accounts": "List the accounts, choose one, remove one.",
+    "accounts": "List the accounts, choose one, remove one; say who steps in when a quota is used up.",
     "import": "Move the sign-in of the qwen CLI, or of an older tool, here.",
     "status": "Show who is signed in and how long the tokens last.",
     "token": "Print a valid access token, nothing else.",
     "models": "List the models, as they are on your plan.",
+    "check": "Ask each account for each known model; one small request per model.",
     "chat": "Ask a model; the answer goes to stdout.",
     "doctor": "Look for what is wrong on this machine, and say what mends it.",
     "emulator": "Run the service's emulator on this machine; no account needed.",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qwen_portal.account import span
 from qwen_portal.cli.table import account_in_use, table
 from qwen_portal.errors import QwenTokenNotAvailableError
 from qwen_portal.session import Session
@@ -45,13 +46,9 @@ def _record(account: "Account", in_use: str | None) -> dict[str, Any]:
         "active": account.label == in_use,
         "store": account.store,
         "expires_at": None if account.expires_at is None else int(account.expires_at),
-        "exhausted_until": int(account.exhausted_until or 0) if _is_exhausted(account) else None,
+        "exhausted_until": int(account.exhausted_until or 0) if account.is_exhausted else None,
         "needs_login": account.needs_login,
     }
-
-
-def _is_exhausted(account: "Account") -> bool:
-    return account.exhausted_until is not None and account.exhausted_until > time.time()
 
 
 def _kept(account: "Account") -> str:
@@ -64,17 +61,12 @@ def _state(account: "Account") -> str:
         return f"{account.lost or 'the service ended this sign-in'}; sign in again: qwen-portal login {account.label}"
     if account.ended_at is not None:
         return "refused by the service: its free tier ended on 2026-04-16; see qwen-portal login --help for plans"
-    if _is_exhausted(account):
-        return f"quota used up for another {_span((account.exhausted_until or 0.0) - time.time())}"
+    if account.is_exhausted:
+        return f"quota used up for another {span((account.exhausted_until or 0.0) - time.time())}"
     if account.expires_at is None:
         return "API key"
     left = account.expires_at - time.time()
-    return f"token good for {_span(left)}" if left > 0 else "token expired; the next call renews it"
-
-
-def _span(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - two hours
+    return f"token good for {span(left)}" if left > 0 else "token expired; the next call renews it"
 
 
 def _check() -> None:

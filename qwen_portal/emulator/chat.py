@@ -60,11 +60,11 @@ def above_cap(entry: LogEntry) -> bool:
 def _complete(state: State, entry: LogEntry) -> tuple[Completion, refusals.Body]:
     grant = _authenticate(state, entry)
     _refuse_on_purpose(state, entry)
-    if not state.use_quota(grant):
-        raise Refusal(429, "insufficient_quota", _QUOTA, kind="insufficient_quota")
     body = entry.body
     if not isinstance(body, dict):
         raise invalid_parameter("the body must be a JSON object")
+    if not state.use_quota(grant, body.get("max_tokens")):
+        raise Refusal(429, "insufficient_quota", _QUOTA, kind="insufficient_quota")
     model = _model(entry)
     refusals.check(body, model)
     prompt = tokens.count_prompt(body, state.seen_prefixes)

@@ -22,6 +22,8 @@ class Settings:
         interval: Seconds between polls as told to the client; None leaves the field out, as the service did.
         access_life: Life of an access token, in seconds.
         quota: Chats per account and day; None for no limit.
+        spare_tokens: A chat for at most this many tokens is answered although the quota is used up, as where a quota
+            counts tokens; 0 for none.
         quota_zone: Hours east of UTC of the midnight at which the daily count starts again.
         strict: Keep the scenario "strict" on all the time.
         resolved_models: Whether `model` in answers is the model behind the alias, as the service sends it.
@@ -37,6 +39,7 @@ class Settings:
     interval: int | None = None
     access_life: float = 21_600
     quota: int | None = None
+    spare_tokens: int = 0
     quota_zone: int = 0
     strict: bool = False
     # The service answers with the resolved name (docs/protocol.md). langchain-tests' model override only asks that the
@@ -159,14 +162,14 @@ class State:
         """The quota record of an API key."""
         return self.key_grants.setdefault(key, Grant(number=0))
 
-    def use_quota(self, grant: Grant) -> bool:
-        """Count one chat against the account's daily quota; False if it is spent."""
+    def use_quota(self, grant: Grant, tokens: Any) -> bool:
+        """Count one chat for at most that many tokens against the account's daily quota; False if it is spent."""
         today = int((self.clock.now() + self.settings.quota_zone * 3600) // SECONDS_PER_DAY)
         if grant.day != today:
             grant.day, grant.used = today, 0
         limit = grant.limit if grant.limit is not None else self.settings.quota
         if limit is not None and grant.used >= limit:
-            return False
+            return isinstance(tokens, int) and tokens <= self.settings.spare_tokens
         grant.used += 1
         return True
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
@@ -97,8 +98,15 @@ class FileStore:
         """Return nothing to hold: no other program shares this store."""
         return nullcontext()
 
-    def _record(self, label: str, credential: Credential) -> str:  # noqa: ARG002 - the one-file store needs the label
-        return credential.to_json()
+    def found(self) -> Iterator[tuple[str, Credential]]:
+        """Yield the sign-ins whose files are there, the oldest first; what cannot be read is left where it is."""
+        readable = filter(None, map(_labelled, self._folder.glob("*.json")))
+        kept = [(label, credential) for path, label, credential in readable if path == self.path(label)]
+        yield from sorted(kept, key=lambda each: each[1].generation)
+
+    def _record(self, label: str, credential: Credential) -> str:
+        # with the label, which the file's name does not tell: the account index can be made anew from these files
+        return json.dumps(json.loads(credential.to_json()) | {"label": label}, separators=(",", ":"))
 
 
 class OneFileStore(FileStore):
@@ -125,9 +133,6 @@ class OneFileStore(FileStore):
             raise QwenStoreError(msg, hint="QWEN_PORTAL_STORE=file keeps any number of accounts.")
         return self._path
 
-    def _record(self, label: str, credential: Credential) -> str:
-        return json.dumps(json.loads(credential.to_json()) | {"label": label}, separators=(",", ":"))
-
     def owner(self) -> str | None:
         """Return the label of the account that the file keeps, or ``None``."""
         try:
@@ -135,6 +140,14 @@ class OneFileStore(FileStore):
         except (ValueError, AttributeError):
             return None
         return owner if isinstance(owner, str) else None
+
+
+def _labelled(path: Path) -> tuple[Path, str, Credential] | None:
+    with suppress(QwenStoreError, ValueError, AttributeError):
+        text = read_private(path) or "{}"
+        label = json.loads(text).get("label")
+        return (path, label, Credential.from_json(Secret(text))) if isinstance(label, str) else None
+    return None
 
 
 def _wrapped(text: str | None) -> Secret | None:

@@ -1,6 +1,7 @@
 """Which account serves a request, and what the index keeps of each."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -108,17 +109,98 @@ def test_the_index_holds_no_secret(tmp_path: Path) -> None:
     assert json.loads(text)["accounts"]["work"]["store"] == "file"
 
 
-def test_a_corrupt_index_is_kept_aside_and_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is overwritten; signing in again works."""
-    sign_in("work")
+BROKEN = ("", "{", "[]", '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}')
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("first", ["read", "edit"])
+def test_a_corrupt_index_is_kept_aside_and_rebuilt_from_the_files(
+    broken: str, first: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is overwritten; every sign-in works as before, and the one made last is active."""
+    sign_in("work", access_token="w")
+    sign_in("../étude", access_token="e")
+    Session().accounts.add("key", Credential.from_key(Secret(KEY), plan="coding"))
+    before = {account.label: account._replace(active=False) for account in qwen_portal.accounts()}
     path = tmp_path / "state" / "accounts.json"
-    for broken in ("{", "[]", '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}'):
-        write_private(path, broken)
-        assert qwen_portal.accounts() == []
-        assert (tmp_path / "state" / "accounts.json.corrupt").read_text() == broken
-    assert "accounts.json.corrupt" in caplog.text
+    write_private(path, broken)
+    if first == "edit":
+        Session().accounts.allow_mixed(allowed=False)
+    assert {account.label: account._replace(active=False) for account in qwen_portal.accounts()} == before
+    assert [account.label for account in qwen_portal.accounts() if account.active] == ["key"]
+    assert (tmp_path / "state" / "accounts.json.corrupt").read_text() == broken
+    assert "accounts.json.corrupt. 3 accounts were found again" in caplog.text
+    qwen_portal.close()
+    assert [qwen_portal.get_access_token(label) for label in before] == ["w", "e", KEY]
+    assert caplog.text.count("could not be read") == 1
+
+
+def test_a_keyring_cannot_be_listed_and_the_warning_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was kept there needs a new sign-in, which works; accounts in files are found all the same."""
+    sign_in("filed")
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "keyring")
+    path = tmp_path / "state" / "accounts.json"
+    write_private(path, "{")
+    assert [account.label for account in qwen_portal.accounts()] == ["filed"]
+    assert "A keyring cannot be listed: sign in again to what was kept there (`qwen-portal login NAME`)" in caplog.text
+
+
+def test_a_file_that_is_no_sign_in_does_not_stop_the_others(tmp_path: Path) -> None:
+    """Neither garbage nor another account's file under a wrong name becomes an account; nothing is deleted."""
     sign_in("work")
-    assert len(qwen_portal.accounts()) == 1
+    folder = tmp_path / "state" / "credentials"
+    (real,) = folder.iterdir()
+    for name, text in (("a", "{"), ("b", "[1]"), ("c", "{}"), ("d", real.read_text())):
+        write_private(folder / f"{name}.json", text)
+    (folder / "e.json").mkdir()
+    write_private(tmp_path / "state" / "accounts.json", "{")
+    assert [account.label for account in qwen_portal.accounts()] == ["work"]
+    assert len(list(folder.iterdir())) == 6
+
+
+def test_processes_that_find_a_corrupt_index_rebuild_it_once(tmp_path: Path) -> None:
+    """Each sees the accounts, and the good index of the first is not taken for the corrupt one."""
+    sign_in("work")
+    write_private(tmp_path / "state" / "accounts.json", "{")
+    code = "import qwen_portal; print([a.label for a in qwen_portal.accounts()])"
+    pipe = subprocess.PIPE
+    crowd = [subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe, text=True) for _ in range(6)]
+    said = [each.communicate(timeout=120) for each in crowd]
+    assert {out for out, _ in said} == {"['work']\n"}
+    assert sum(err.count("could not be read") for _, err in said) == 1
+    assert (tmp_path / "state" / "accounts.json.corrupt").read_text() == "{"
+
+
+LABELS = [
+    "../../../etc/passwd",
+    "/",
+    "..",
+    "a/b",
+    "C:\\x",
+    "CON",
+    "*",
+    "$(id)",
+    "%s",
+    "{}",
+    "名前",
+    "a.json",
+    "x" * 100,
+]
+
+
+def test_labels_are_data_never_paths(tmp_path: Path) -> None:
+    """Whatever a label looks like, its files lie in our folder under names that tell nothing of it."""
+    for label in LABELS:
+        sign_in(label, access_token=label)
+    assert [qwen_portal.get_access_token(label) for label in LABELS] == LABELS
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert all(path.is_relative_to(tmp_path / "state") for path in files)
+    assert all(re.fullmatch(r"accounts\.(json|lock)|[0-9a-f]{32}\.(json|lock)", path.name) for path in files)
+    for label in LABELS:
+        qwen_portal.logout(label)
+    assert qwen_portal.accounts() == []
 
 
 def test_an_index_from_a_later_version_is_read(tmp_path: Path) -> None:

@@ -150,7 +150,6 @@ def test_the_model_says_what_it_is() -> None:
         ("openai_organization", "org"),
         ("service_tier", "flex"),
         ("prompt_cache_options", {"a": 1}),
-        ("on_quota", "switch"),
     ],
 )
 def test_an_option_without_meaning_is_refused(option: str, value: Any) -> None:
@@ -161,7 +160,7 @@ def test_an_option_without_meaning_is_refused(option: str, value: Any) -> None:
 
 def test_an_option_left_at_its_default_is_no_wish() -> None:
     """What configuration files spell out as null, false or empty is not refused."""
-    options: dict[str, Any] = {"on_quota": None, "use_responses_api": False, "http_client": None, "reasoning": None}
+    options: dict[str, Any] = {"use_responses_api": False, "http_client": None, "reasoning": None}
     assert ChatQwenPortal(**options).model_kwargs == {}
 
 

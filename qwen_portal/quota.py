@@ -1,0 +1,194 @@
+"""What a request does when a quota is used up: another account, a shorter answer, the qwen command, as the user chose.
+
+Decisions only; the clients send. A request that was never answered goes on as it is, to the host of the next account;
+what answers it in another way is marked, so that nobody takes it for a full answer.
+"""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from qwen_portal import qwen_cli
+from qwen_portal.account import Account, span
+from qwen_portal.degrade import MOST_TOKENS, is_plain
+from qwen_portal.errors import (
+    QwenAuthenticationError,
+    QwenError,
+    QwenHostNotAllowedError,
+    QwenQuotaExceededError,
+    QwenRefreshTokenInvalidError,
+    QwenStoreError,
+    QwenTokenExpiredError,
+    QwenTokenNotAvailableError,
+)
+from qwen_portal.rotation import Rotation
+from qwen_portal.session import Session
+
+_log = logging.getLogger("qwen_portal")
+# What is wrong with one account, not with the request: another account may serve it all the same.
+_SIGN_IN_TROUBLE = (
+    QwenAuthenticationError,
+    QwenHostNotAllowedError,
+    QwenRefreshTokenInvalidError,
+    QwenStoreError,
+    QwenTokenExpiredError,
+    QwenTokenNotAvailableError,
+)
+# The key under which a completion, or a stream's first chunk, says that it is no ordinary answer.
+MARK = "on_quota"
+
+
+class Turn(NamedTuple):
+    """One try of a request.
+
+    Attributes:
+        account: Who is asked; ``None`` for the qwen command.
+        strategy: ``degrade`` or ``cli``, which the answer is marked with; ``None`` for the request as it is.
+        seconds: What the answer may still take.
+    """
+
+    account: Account | None
+    strategy: str | None
+    seconds: float
+
+    def mark(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return an answer, or a stream's first chunk, with the mark that it should bear."""
+        return answer if self.strategy is None else {**answer, MARK: self.strategy}
+
+
+class Course:
+    """The tries of one request, one after the other.
+
+    Args:
+        session: Settings and accounts.
+        label: The account asked for; ``None`` for the one in use.
+        pinned: Whether only that account may serve: then a request in its cool-down is not sent at all.
+        messages: The request's messages, of which only their kind matters here.
+        params: The request's further parameters, likewise.
+        seconds: For the whole answer, all tries included.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        label: str | None,
+        *,
+        pinned: bool,
+        messages: Sequence[Any],
+        params: Mapping[str, Any],
+        seconds: float,
+    ) -> None:
+        self._session = session
+        self._label = label
+        self._pinned = pinned
+        self._question = messages, params
+        self._seconds = seconds
+        self._left = [name for name in session.settings.on_quota if not (pinned and name == "switch")]
+        self._notes: list[str] = []
+        self._refusal: QwenQuotaExceededError | None = None
+
+    def start(self) -> Turn:
+        """Return the first try.
+
+        Raises:
+            QwenQuotaExceededError: Every account is in its cool-down, and no other strategy is left.
+            QwenTokenNotAvailableError: Nobody is signed in.
+        """
+        self._until = time.monotonic() + self._seconds
+        self._first = self._session.choose(self._label)
+        self._rotation = Rotation(self._session, self._first, alone="switch" not in self._left)
+        if not self._first.is_exhausted:
+            return Turn(self._first, None, self._seconds)
+        if self._pinned:
+            raise self._used_up()
+        return self._next()
+
+    def after(self, turn: Turn, error: QwenError) -> Turn:
+        """Return what follows a failure.
+
+        Raises:
+            QwenError: The error itself, if it has nothing to do with quotas.
+            QwenQuotaExceededError: Nothing is left to try; it lists the accounts and when each is free again.
+        """
+        if turn.account is None:
+            self._notes.append(error.message)
+        elif isinstance(error, QwenQuotaExceededError):
+            self._refusal = error
+            if turn.strategy is None:
+                self._session.exhaust(turn.account)
+                cooldown = span(self._session.settings.quota_cooldown)
+                _log.warning("account %s: its quota is used up; it is left alone for %s", turn.account.label, cooldown)
+        elif isinstance(error, _SIGN_IN_TROUBLE) and self._is_stand_in(turn):
+            _log.warning("account %s: passed over: %s", turn.account.label, error.message)
+            self._rotation.pass_over(turn.account, f"cannot be used now: {error.message.rstrip('.')}")
+        else:
+            raise error
+        return self._next()
+
+    def _is_stand_in(self, turn: Turn) -> bool:
+        """Tell whether the try was not with the account that the user chose."""
+        return turn.strategy is not None or (turn.account is not None and turn.account.label != self._first.label)
+
+    def _next(self) -> Turn:
+        seconds = self._until - time.monotonic()
+        while self._left and seconds > 0:
+            if self._left[0] == "switch":
+                account = self._rotation.next()
+                if account is not None:
+                    self._tell_switch(account)
+                    return Turn(account, None, seconds)
+            turn = self._stand_in(self._left.pop(0), seconds)
+            if turn is not None:
+                return turn
+        raise self._used_up() from self._refusal
+
+    def _stand_in(self, strategy: str, seconds: float) -> Turn | None:
+        """Return the try of a strategy that gives another answer than the one asked for, where that is acceptable."""
+        if strategy == "cli" and qwen_cli.can_answer(*self._question):
+            _log.warning("every quota is used up: the qwen command is asked")
+            return Turn(None, strategy, seconds)
+        account = self._rotation.soonest()
+        if strategy != "degrade" or account is None or not is_plain(*self._question):
+            return None
+        _log.warning("every quota is used up: account %s is asked for at most %d tokens", account.label, MOST_TOKENS)
+        return Turn(account, strategy, seconds)
+
+    def _tell_switch(self, account: Account) -> None:
+        _log.info("account %s: the request goes on to account %s", self._first.label, account.label)
+        crossing = ("crossing", f"{self._first.plan.name} {account.plan.name}")
+        if self._first.plan.name != account.plan.name and crossing not in self._session.told:
+            self._session.told.add(crossing)
+            _log.warning(
+                "the quota of plan %s is used up: account %s of plan %s serves (accounts rotate --mixed; said once)",
+                self._first.plan.name,
+                account.label,
+                account.plan.name,
+            )
+
+    def _used_up(self) -> QwenQuotaExceededError:
+        refusal = self._refusal
+        said = [] if refusal is None else [refusal.message]
+        return QwenQuotaExceededError(
+            " ".join([f"The quota is used up: {self._rotation.story()}.", *said, *self._notes]),
+            hint=self._hint(),
+            status=429 if refusal is None or refusal.status is None else refusal.status,
+            code="insufficient_quota" if refusal is None else refusal.code,
+            request_id=None if refusal is None else refusal.request_id,
+            retry_after=self._rotation.seconds_left(),
+        )
+
+    def _hint(self) -> str:
+        if self._pinned and self._label is None:
+            return "Wait, or use a key whose quota is not used up."
+        if self._pinned:
+            return "Wait, or leave the account's name out: then another account of its plan may serve."
+        others = [repr(account.label) for account in self._rotation.outsiders()]
+        if others and "switch" in self._session.settings.on_quota:
+            return (
+                f"Wait, or run `qwen-portal accounts rotate --mixed`: it lets {', '.join(others)} serve too, "
+                "although of another kind or plan."
+            )
+        return (
+            "Wait, or add an account: `qwen-portal login NAME`. `qwen-portal accounts use NAME` ends a cool-down early."
+        )

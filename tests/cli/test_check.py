@@ -1,0 +1,103 @@
+"""``qwen-portal check``: every account, every known model, and an exit code for the two that matter."""
+
+import json
+from typing import Any
+
+import pytest
+
+from qwen_portal.emulator import Emulator
+from tests.canaries import KEY, assert_none_in
+from tests.cli.program import run, run_program
+from tests.login_never_lost.accounts import sign_in_as
+
+KNOWN = [
+    "coder-model",
+    "vision-model",
+    "qwen3-coder-plus",
+    "qwen3-coder-flash",
+    "qwen-vl-max-latest",
+    "qwen-vl-plus",
+]
+
+
+def checks(*args: str) -> tuple[int, list[dict[str, Any]]]:
+    """Return the exit code and what `check --json` says."""
+    result = run("check", "--json", *args)
+    found: list[dict[str, Any]] = json.loads(result.stdout)["checks"]
+    return result.exit_code, found
+
+
+def test_each_account_is_asked_for_each_known_model(emulator: Emulator) -> None:
+    """One small request for each; what the portal does not offer is no failure."""
+    sign_in_as("a", "b")
+    code, found = checks()
+    assert code == 0
+    assert [(check["account"], check["model"]) for check in found] == [(a, m) for a in ("a", "b") for m in KNOWN]
+    results = [check["result"] for check in found]
+    assert results == ["ok", "ok", "ok", "ok", "not offered", "not offered"] * 2
+    assert all(set(check) == {"account", "model", "result", "seconds", "message"} for check in found)
+    assert [entry.account for entry in emulator.chats()] == [1] * 6 + [2] * 6
+    assert all(entry.body["max_tokens"] == 16 for entry in emulator.chats())
+
+
+def test_named_models_alone_are_asked_for(signed_in: Emulator) -> None:
+    """-m may be given repeatedly, with or without the prefix."""
+    code, found = checks("-m", "qwen-portal/coder-model", "-m", "gpt-4")
+    assert (code, [check["result"] for check in found]) == (0, ["ok", "not offered"])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "result"), [("quota", "quota"), ("error-500", "error"), ("ended", "error"), ("moderation", "error")]
+)
+def test_a_catalogue_model_that_fails_is_exit_code_1(
+    scenario: str, result: str, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is beside the result."""
+    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    signed_in.scenario(scenario)
+    code, found = checks("-m", "vision-model")
+    assert (code, found[0]["result"]) == (1, result)
+    assert found[0]["message"]
+
+
+def test_another_model_that_fails_is_not(signed_in: Emulator) -> None:
+    """Plans differ in what else they offer."""
+    signed_in.scenario("input-range")
+    code, found = checks("-m", "qwen3-coder-plus")
+    assert (code, found[0]["result"]) == (0, "error")
+
+
+def test_a_spent_account_is_checked_without_another_s_help(emulator: Emulator) -> None:
+    """No switching and no short answer: the result is that account's own; in its cool-down nothing is sent."""
+    sign_in_as("a", "b")
+    emulator.set_quota(0, account=1)
+    code, found = checks("-m", "coder-model", "-m", "vision-model")
+    assert code == 1
+    assert [check["result"] for check in found] == ["quota", "quota", "ok", "ok"]
+    assert [(entry.account, entry.status) for entry in emulator.chats()] == [(1, 429), (2, 200), (2, 200)]
+
+
+def test_a_person_gets_a_bar_and_a_table(signed_in: Emulator) -> None:
+    """The bar is talk, the table is data."""
+    done = run_program("check", "-m", "coder-model")
+    assert done.returncode == 0
+    assert "Checking" in done.stderr
+    assert done.stdout.splitlines()[0].split() == ["ACCOUNT", "MODEL", "RESULT", "TIME", "WHY"]
+    assert done.stdout.splitlines()[1].split()[:3] == ["default", "coder-model", "ok"]
+
+
+def test_nobody_signed_in_is_exit_code_4() -> None:
+    """There is nothing to check."""
+    result = run("check")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "qwen-portal login" in result.stderr
+
+
+def test_a_key_from_the_environment_is_checked_too(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under its name, without showing it."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "coding")
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", emulator.base_url)
+    code, found = checks("-m", "coder-model")
+    assert (code, found[0]["account"], found[0]["result"]) == (0, "env", "ok")
+    assert_none_in(run("check").output)

@@ -1,0 +1,372 @@
+"""A quota that is used up: the next account of the same kind, in all four ways; and who is never asked."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+import qwen_portal
+from qwen_portal import PortalClient
+from qwen_portal.credentials import Credential
+from qwen_portal.emulator import Emulator
+from qwen_portal.errors import QwenError, QwenQuotaExceededError, QwenRateLimitError, QwenTokenNotAvailableError
+from qwen_portal.index import Entry
+from qwen_portal.secrets import Secret
+from qwen_portal.session import Session
+from tests.cli.program import run_program
+from tests.core.ways import ALL, HELLO, Way
+from tests.login_never_lost.accounts import sign_in_as
+from tests.quotas import Two, end_cool_down, exhausted_until, two_accounts
+from tests.scripted import Handler, answering
+
+SPENT = {
+    "error": {"message": "Free allocated quota exceeded.", "type": "insufficient_quota", "code": "insufficient_quota"}
+}
+ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
+KEYS = {"first": "sk-first", "second": "sk-second", "third": "sk-third"}
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
+    """Sign ``a`` and ``b`` in, each at a host of its own; ``a`` is active."""
+    with two_accounts(monkeypatch) as both:
+        yield both
+
+
+def keep_keys(*labels: str, plan: str = "studio") -> None:
+    """Keep keys as accounts; the first is active."""
+    for label in labels:
+        Session().accounts.add(label, Credential.from_key(Secret(KEYS[label]), plan=plan))
+
+
+def spent_but(*keys: str) -> Handler:
+    """Answer these keys, and tell all others that their quota is used up."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        key = request.headers["authorization"].removeprefix("Bearer ")
+        return httpx.Response(200, json=ANSWER) if key in keys else httpx.Response(429, json=SPENT)
+
+    return answer
+
+
+def keys_of(asked: list[httpx.Request]) -> list[str]:
+    """Return whose requests these are."""
+    names = {key: label for label, key in KEYS.items()}
+    return [names[request.headers["authorization"].removeprefix("Bearer ")] for request in asked]
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_the_same_request_goes_on_to_the_next_account_at_its_own_host(ask: Way, two: Two) -> None:
+    """A answers 429, B 200; both saw the same body, and each only its own token."""
+    two.a.set_quota(0)
+    assert "4" in ask()
+    assert two.statuses() == ([429], [200])
+    (first,), (second,) = two.a.chats(), two.b.chats()
+    assert first.body == second.body
+    assert first.headers["authorization"] != second.headers["authorization"]
+    assert two.a.log("refresh") == two.b.log("refresh") == []
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_spent_account_is_left_alone_by_all_processes_until_its_cool_down_is_over(ask: Way, two: Two) -> None:
+    """The next calls, of this and of another process, go to B alone; then A is the first again."""
+    two.a.set_quota(0)
+    ask()
+    two.clear()
+    ask()
+    assert run_program("chat", "What is 2+2?").returncode == 0
+    assert two.statuses() == ([], [200, 200])
+    two.clear()
+    two.a.set_quota(None)
+    end_cool_down("a")
+    ask()
+    assert run_program("chat", "What is 2+2?").returncode == 0
+    assert two.statuses() == ([200, 200], [])
+
+
+@pytest.mark.parametrize("seconds", ["1800", "7"])
+def test_the_cool_down_is_the_users(seconds: str, two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QWEN_PORTAL_QUOTA_COOLDOWN seconds from the refusal on, half an hour without it."""
+    if seconds != "1800":
+        monkeypatch.setenv("QWEN_PORTAL_QUOTA_COOLDOWN", seconds)
+    two.a.set_quota(0)
+    before = time.time()
+    PortalClient().chat(HELLO)
+    until = exhausted_until("a")
+    assert until is not None
+    assert before + int(seconds) <= until <= time.time() + int(seconds)
+    assert exhausted_until("b") is None
+
+
+def test_choosing_an_account_ends_its_cool_down(two: Two) -> None:
+    """`accounts use` is the way to try again at once."""
+    two.a.set_quota(0)
+    PortalClient().chat(HELLO)
+    two.a.set_quota(None)
+    two.clear()
+    qwen_portal.use("a")
+    PortalClient().chat(HELLO)
+    assert two.statuses() == ([200], [])
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_named_account_is_the_only_one(ask: Way, two: Two) -> None:
+    """No switching; in its cool-down the error comes at once, without a request, and says when the account is free."""
+    two.a.set_quota(0)
+    with pytest.raises(QwenQuotaExceededError, match="'a'") as caught:
+        ask(client={"account": "a"})
+    assert "'b'" not in caught.value.message
+    assert two.statuses() == ([429, 429], [])
+    two.clear()
+    with pytest.raises(QwenQuotaExceededError, match=r"'a' \(oauth\) is free again at .*, in 30 min"):
+        ask(client={"account": "a"})
+    assert two.statuses() == ([], [])
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_error_in_on_quota_never_picks_another_account(ask: Way, two: Two) -> None:
+    """One request, then none while the cool-down lasts."""
+    two.a.set_quota(0)
+    for _ in range(2):
+        with pytest.raises(QwenQuotaExceededError):
+            ask(client={"on_quota": "error"})
+    assert two.statuses() == ([429], [])
+
+
+def test_the_variable_names_the_first_account_and_pins_nothing(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """QWEN_PORTAL_ACCOUNT takes the active account's place."""
+    monkeypatch.setenv("QWEN_PORTAL_ACCOUNT", "b")
+    PortalClient().chat(HELLO)
+    two.b.set_quota(0)
+    PortalClient().chat(HELLO)
+    assert two.statuses() == ([200], [200, 429])
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_another_429_waits_and_tries_the_same_account(ask: Way, two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too many requests at once say nothing about the quota."""
+    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    two.a.scenario("burst")
+    with pytest.raises(QwenRateLimitError):
+        ask()
+    assert two.statuses() == ([429, 429, 429], [])
+    assert exhausted_until("a") is None
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_403_that_is_a_quota_causes_no_refresh(ask: Way, two: Two) -> None:
+    """The code counts before the status."""
+    two.a.scenario("quota-403")
+    assert "4" in ask()
+    assert two.statuses() == ([403], [200])
+    assert two.a.log("refresh") == []
+
+
+QUOTAS = [
+    (429, "insufficient_quota", "Free allocated quota exceeded."),
+    (403, "insufficient_quota", "daily quota"),
+    (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit."),
+    (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."),
+    (400, "Arrearage", "Access denied, please make sure your account is in good standing."),
+    (429, "", "hour allocated quota exceeded"),
+    (429, "", "Your token-plan 1-week quota has been exhausted. The quota will reset at 07-27 09:25:00 UTC."),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message"), QUOTAS)
+def test_every_known_word_for_a_spent_quota_is_understood(
+    status: int, code: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each marks the account, and the next one answers."""
+    keep_keys("first", "second")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.headers["authorization"].endswith(KEYS["first"]):
+            return httpx.Response(status, json={"error": {"message": message, "code": code or None}})
+        return httpx.Response(200, json=ANSWER)
+
+    with answering(answer, monkeypatch) as asked:
+        PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["first", "second"]
+    assert exhausted_until("first") is not None
+
+
+def test_accounts_take_turns_from_the_active_one_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Round robin in the order in which they came; each is asked once."""
+    keep_keys("first", "second", "third")
+    qwen_portal.use("second")
+    with answering(spent_but(KEYS["first"]), monkeypatch) as asked:
+        PortalClient().chat(HELLO)
+        PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["second", "third", "first", "first"]
+
+
+def test_a_request_stays_within_its_kind_and_plan(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is moved from a free account to a paid key, or from one plan to another, unasked; the hint says how."""
+    keep_keys("first")
+    keep_keys("second", plan="token")
+    two.a.set_quota(0)
+    two.b.set_quota(0)
+    with pytest.raises(QwenQuotaExceededError, match="'b'") as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert "'first'" not in caught.value.message
+    assert "accounts rotate --mixed" in caught.value.hint
+    assert two.statuses() == ([429], [429])
+
+
+def test_crossing_needs_leave_and_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With `accounts rotate --mixed` the plan's own accounts come first, then the others in their own shape."""
+    keep_keys("first", "third")
+    keep_keys("second", plan="token")
+    Session().accounts.allow_mixed(allowed=True)
+    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+        for _ in range(2):
+            PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["first", "third", "second", "second"]
+    assert [request.url.host for request in asked[1:3]] == [
+        "dashscope.aliyuncs.com",
+        "token-plan.cn-beijing.maas.aliyuncs.com",
+    ]
+    assert [record.message.count("of plan token serves") for record in caplog.records].count(1) == 1
+
+
+def test_an_account_that_needs_a_sign_in_is_passed_over(two: Two) -> None:
+    """What is known to be dead is not asked; the error at the end says so."""
+
+    def change(entry: Entry) -> None:
+        entry.needs_login = True
+
+    Session().accounts.mark("b", change)
+    two.a.set_quota(0)
+    with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) needs a new sign-in"):
+        PortalClient().chat(HELLO)
+    assert two.statuses() == ([429, 429], [])
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_an_account_that_turns_out_dead_is_passed_over(ask: Way, emulator: Emulator) -> None:
+    """The one the user chose raises its own error; one that only steps in makes way for the next."""
+    sign_in_as("c", "b", "a")
+    emulator.set_quota(0, account=3)
+    accounts = Session().accounts
+    accounts.store("file").delete("c")
+    assert [account.label for account in accounts.list()] == ["c", "b", "a"]
+    assert "4" in ask()
+    assert [entry.account for entry in emulator.chats()] == [3, 2]
+    qwen_portal.use("c")
+    with pytest.raises(QwenTokenNotAvailableError):
+        ask()
+
+
+def test_a_stream_goes_on_to_another_account_only_before_its_first_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error frame before anything was said is like a 429; after that, what came is in the error."""
+    keep_keys("first", "second")
+    said = 'data: {"choices": [{"index": 0, "delta": {"content": "Once"}, "finish_reason": null}]}\n\n'
+    refused = f"data: {json.dumps(SPENT)}\n\n"
+    ended = 'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    streams = {KEYS["first"]: refused, KEYS["second"]: said + ended}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        text = streams[request.headers["authorization"].removeprefix("Bearer ")]
+        return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+
+    with answering(answer, monkeypatch) as asked:
+        with PortalClient().stream(HELLO) as chunks:
+            assert len(list(chunks)) == 2
+        assert keys_of(asked) == ["first", "second"]
+        streams[KEYS["second"]] = said + refused
+        with PortalClient().stream(HELLO) as chunks:
+            next(chunks)
+            with pytest.raises(QwenQuotaExceededError) as caught:
+                next(chunks)
+    assert caught.value.partial_text == "Once"
+    assert keys_of(asked) == ["first", "second", "second"]
+
+
+def test_a_key_from_the_environment_has_a_cool_down_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in no index, so this process alone remembers; another key is another account."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["first"])
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
+    keep_keys("third")
+    with answering(spent_but(KEYS["second"], KEYS["third"]), monkeypatch) as asked:
+        for _ in range(2):
+            with pytest.raises(QwenQuotaExceededError, match=r"'env' \(studio\) is free again"):
+                PortalClient(on_quota="switch").chat(HELLO)
+        assert keys_of(asked) == ["first"]
+        monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["second"])
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert keys_of(asked) == ["first", "second"]
+
+
+def test_a_key_that_a_call_brings_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever accounts there are: api_key= pins like a name, and --mixed changes nothing about it."""
+    keep_keys("second")
+    Session().accounts.allow_mixed(allowed=True)
+    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+        for _ in range(2):
+            with pytest.raises(QwenQuotaExceededError, match="'env'") as caught:
+                PortalClient(api_key=KEYS["first"], plan="studio", on_quota="switch").chat(HELLO)
+    assert "key" in caught.value.hint
+    assert keys_of(asked) == ["first"]
+
+
+def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong key among the others costs no answer; without any answer the error says what was wrong with it."""
+    keep_keys("first", "second", "third")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bad = request.headers["authorization"].endswith(KEYS["second"])
+        return httpx.Response(401, json={}) if bad else spent_but(KEYS["third"])(request)
+
+    with answering(answer, monkeypatch) as asked:
+        PortalClient().chat(HELLO)
+        assert keys_of(asked) == ["first", "second", "third"]
+        Session().exhaust(Session().accounts.choose("third"))
+        with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: .* refused"):
+            PortalClient(on_quota="switch").chat(HELLO)
+
+
+def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that has used up its time is not sent to yet another account."""
+    keep_keys("first", "second", "third")
+    clock = [0.0]
+    monkeypatch.setattr("qwen_portal.quota.time.monotonic", lambda: clock[0])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        clock[0] += 6.0
+        return httpx.Response(429, json=SPENT)
+
+    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError):
+        PortalClient(timeout=10).chat(HELLO)
+    assert keys_of(asked) == ["first", "second"]
+
+
+@pytest.mark.parametrize("wrong", ["switsch", "switch,error", ",", []])
+def test_an_unknown_strategy_lists_the_known_ones(wrong: str | list[str]) -> None:
+    """A mistyped strategy is no silent default."""
+    with pytest.raises(QwenError, match="ON_QUOTA") as caught:
+        PortalClient(on_quota=wrong)
+    assert "switch, degrade, cli" in caught.value.hint
+
+
+def test_a_list_is_as_good_as_commas(two: Two) -> None:
+    """on_quota takes both."""
+    two.a.set_quota(0)
+    assert PortalClient(on_quota=["switch"]).chat(HELLO)["choices"]
+    end_cool_down("a")
+    assert PortalClient(on_quota=" Switch , degrade").chat(HELLO)["choices"]
+
+
+def test_a_cool_down_is_logged_without_a_secret(two: Two, caplog: pytest.LogCaptureFixture) -> None:
+    """Who is left alone, for how long."""
+    two.a.set_quota(0)
+    with caplog.at_level(logging.INFO, "qwen_portal"):
+        PortalClient().chat(HELLO)
+    assert "account a: its quota is used up; it is left alone for 30 min" in caplog.text
+    assert "account a: the request goes on to account b" in caplog.text
+    assert not any(token in caplog.text for token in two.a.issued_tokens() + two.b.issued_tokens())
