@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_portal.account import ENV_LABEL, Account, Accounts, environment_account
+from qwen_portal.account import ENV_LABEL, Account, Accounts
 from qwen_portal.index import Entry
+from qwen_portal.keys import environment_account
 from qwen_portal.secrets import Secret
 from qwen_portal.settings import Settings, load_settings
 

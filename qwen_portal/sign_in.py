@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qwen_portal import oauth
-from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL, Account, check_key, key_plan
+from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL, Account
 from qwen_portal.credentials import Credential
 from qwen_portal.endpoints import base_url
 from qwen_portal.errors import (
@@ -23,6 +23,7 @@ from qwen_portal.errors import (
 )
 from qwen_portal.hosts import check_oauth_host
 from qwen_portal.index import check_label
+from qwen_portal.keys import check_key, key_plan
 from qwen_portal.oauth import DeviceAuthorization, PollStatus, TokenResponse
 from qwen_portal.plans import OAUTH
 from qwen_portal.secrets import Secret
