@@ -224,7 +224,8 @@ def _sums() -> Iterator[Any]:
 def _streamed(agent: Any, question: str) -> list[Any]:
     """Run an agent token by token; return the messages of its whole run."""
     parts = agent.stream({"messages": [("user", question)]}, stream_mode=["messages", "values"])
-    return [part for mode, part in parts if mode == "values"][-1]["messages"]
+    messages: list[Any] = [part for mode, part in parts if mode == "values"][-1]["messages"]
+    return messages
 
 
 def _litellm() -> Any:
