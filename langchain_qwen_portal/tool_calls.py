@@ -1,7 +1,7 @@
 """Tool calls as Qwen sends them, made such as LangChain can put together.
 
 Fragments of a streamed call may come with an empty id, without an index, under the index of a call that is already
-complete, or with their name repeated; arguments may end before their JSON does (docs/protocol.md, "Streams").
+complete, or with their name repeated; arguments may end before their JSON does (docs/protocol.md, "Stream").
 LangChain joins fragments by index alone and drops those without one.
 """
 
