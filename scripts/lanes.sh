@@ -1,7 +1,7 @@
 #!/bin/sh
 # Run LangChain's suites and our LangChain tests on other versions, each in an environment of its own: the oldest that
 # pyproject.toml allows, the last openai 2.x, the last openai 3.x. Pinned lanes gate; the newest of everything reports.
-# Usage: lanes.sh PYTHON WHEEL [LANE …]
+# Usage: [LANE_TESTS=PATH] lanes.sh PYTHON WHEEL [LANE …]
 set -u
 python=$1 wheel=$2
 shift 2
@@ -9,7 +9,7 @@ failed=""
 
 # deepagents is not about these versions; it is pinned with the other development dependencies.
 run() {
-  PYTHONSAFEPATH=1 ".lanes/$1/bin/python" -m pytest tests/langchain --ignore tests/langchain/test_deep_agents.py -q -r fE
+  PYTHONSAFEPATH=1 ".lanes/$1/bin/python" -m pytest "${LANE_TESTS:-tests/langchain}" --ignore tests/langchain/test_deep_agents.py -q -r fE --benchmark-disable
 }
 
 for lane in "${@:-floors openai2 openai3 newest}"; do
