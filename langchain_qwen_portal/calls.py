@@ -121,7 +121,7 @@ class PortalCalls(BaseChatOpenAI):
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
-        with translated(), self._client().stream(**_whole(payload)) as chunks:
+        with translated(), mender.completing_errors(), self._client().stream(**_whole(payload)) as chunks:
             for chunk in chunks:
                 generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
                 if generation is None:
@@ -141,7 +141,7 @@ class PortalCalls(BaseChatOpenAI):
     ) -> AsyncIterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
-        with translated():
+        with translated(), mender.completing_errors():
             async with self._async_client().stream(**_whole(payload)) as chunks:
                 async for chunk in chunks:
                     generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)

@@ -65,13 +65,13 @@ def init_chat_model(
 
 
 def _own_name(model: str | None, provider: str | None) -> str | None:
-    if provider is not None:
-        return (model or CODER) if provider in _PROVIDERS else None
+    if provider is not None and provider not in _PROVIDERS:
+        return None
     for separator in ":/":
         prefix, found, name = (model or "").partition(separator)
         if found and prefix in _PROVIDERS:
             return name
-    return None
+    return None if provider is None else model or CODER
 
 
 def _field(name: str) -> str:

@@ -13,6 +13,7 @@ _FORMATS = ("text", "json_object", "json_schema")
 _CACHE_MARK = {"type": "ephemeral"}
 # oss:// is the service's own temporary storage.
 _SENDABLE = ("http://", "https://", "data:", "oss://")
+_LONGEST_SCHEME = len("https://")
 
 
 def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
@@ -48,7 +49,8 @@ def refuse_local_images(payload: Payload) -> Payload:
     for part in _parts(payload):
         image = part.get("image_url")
         url = image.get("url") if isinstance(image, Mapping) else image
-        if part.get("type") == "image_url" and not str(url).startswith(_SENDABLE):
+        # Of a picture as data, which is long, the start is enough.
+        if part.get("type") == "image_url" and not str(url)[:_LONGEST_SCHEME].lower().startswith(_SENDABLE):
             raise QwenBadRequestError(
                 "A message names a picture on this machine, and only addresses and data can be sent.",
                 hint="Read the file with langchain_qwen_portal.image_block(path) and put its result in the message.",
@@ -74,10 +76,12 @@ def mark_for_caching(payload: Payload) -> Payload:
 
 
 def _marked(message: Mapping[str, Any]) -> dict[str, Any]:
-    content = message.get("content")
+    content: Any = message.get("content")
     if not content:
         return dict(message)
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    if not isinstance(parts[-1], Mapping):
+        return dict(message)
     return {**message, "content": [*parts[:-1], {**parts[-1], "cache_control": _CACHE_MARK}]}
 
 

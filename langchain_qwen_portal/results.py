@@ -1,11 +1,13 @@
 """What Qwen's answers carry beyond OpenAI's: reasoning, what was written to the prompt cache, and who answered."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import InputTokenDetails
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+
+if TYPE_CHECKING:
+    from langchain_core.messages.ai import InputTokenDetails
 
 # A name without a content translator of its own in langchain-core: its general one then makes the reasoning a
 # content block, which the one for "openai" leaves out.
@@ -44,4 +46,4 @@ def _complete_message(message: BaseMessage, said: Mapping[str, Any], usage: Mapp
     created = ((usage or {}).get("prompt_tokens_details") or {}).get("cache_creation_input_tokens")
     if created is not None and isinstance(message, AIMessage) and message.usage_metadata:
         known = message.usage_metadata.get("input_token_details") or {}
-        message.usage_metadata["input_token_details"] = InputTokenDetails(**known, cache_creation=created)
+        message.usage_metadata["input_token_details"] = cast("InputTokenDetails", {**known, "cache_creation": created})

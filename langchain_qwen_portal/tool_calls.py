@@ -7,8 +7,11 @@ LangChain joins fragments by index alone and drops those without one.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from qwen_portal.errors import QwenAPIError
 
 Chunk = dict[str, Any]
 Fragment = Mapping[str, Any]
@@ -19,7 +22,8 @@ _PAIRS = {"{": "}", "[": "]"}
 
 def mend_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return a chat.completion whose tool calls all have an id and, if brackets were all that lacked, whole JSON."""
-    return {**answer, "choices": [_mend_choice(choice) for choice in answer.get("choices") or ()]}
+    choices = answer.get("choices")
+    return {**answer, "choices": [_mend_choice(choice) for choice in choices]} if choices else dict(answer)
 
 
 class StreamMender:
@@ -45,6 +49,15 @@ class StreamMender:
         if not (fragments or mended):
             return chunk
         return {**chunk, "choices": [{**choice, "delta": {**delta, "tool_calls": mended}}]}
+
+    @contextmanager
+    def completing_errors(self) -> Iterator[None]:
+        """Give an error that breaks the stream off the calls as they were put together here."""
+        try:
+            yield
+        except QwenAPIError as error:
+            error.partial_tool_calls = [call.so_far() for call in self._calls]
+            raise
 
     def _sort(self, fragment: Fragment) -> Chunk | None:
         function = fragment.get("function") or {}
@@ -103,6 +116,11 @@ class _Call:
         if fragment.get("index") is not None:
             self.wire_index = fragment["index"]
         return _fragment(self.index, new_id, new_name, arguments)
+
+    def so_far(self) -> Chunk:
+        """Return what has arrived, as an entry of OpenAI's ``tool_calls``."""
+        function = {"name": self._name, "arguments": self._arguments}
+        return {"id": self.id, "type": "function", "function": function}
 
     def ending(self, *, cut: bool) -> Chunk | None:
         """Return what the call lacks when the answer is over, if it is anything that can be given."""

@@ -21,6 +21,7 @@ from tests.langchain.ways import ALL, Way
         ("qwen-portal/vision-model", {}),
         ("vision-model", {"model_provider": "qwen-portal"}),
         ("vision-model", {"model_provider": "qwen_portal"}),
+        ("qwen-portal:vision-model", {"model_provider": "qwen-portal"}),
     ],
 )
 def test_each_spelling_makes_our_model(model: str, options: dict[str, Any]) -> None:

@@ -121,6 +121,12 @@ def test_a_file_that_is_no_picture_is_not_read_into_a_message(tmp_path: Path) ->
         image_block(path)
 
 
+def test_an_address_may_be_spelled_in_capitals(emulator: Emulator) -> None:
+    """Schemes are the same in either."""
+    ChatQwenPortal(model="vision-model").invoke(_question({"type": "image", "url": "HTTPS://example.com/cat.png"}))
+    assert len(emulator.chats()) == 1
+
+
 @pytest.mark.parametrize("ask", ALL)
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "/etc/passwd", "cat.png"])
 def test_a_path_inside_a_message_is_refused_before_the_request(ask: Way, url: str, emulator: Emulator) -> None:

@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from langchain_core.tools import tool
 
 from langchain_qwen_portal import ChatQwenPortal
+from langchain_qwen_portal.payload import mark_for_caching
 from qwen_portal.emulator import Emulator
 from tests.langchain.ways import ALL, Way
 
@@ -57,6 +58,13 @@ def test_marks_of_the_callers_own_stay_alone(emulator: Emulator) -> None:
         ChatQwenPortal(prompt_caching=option).invoke([SystemMessage("Be brief."), own])
     for entry in emulator.chats():
         assert [message["content"] for message in entry.body["messages"]] == ["Be brief.", own.content]
+
+
+@pytest.mark.parametrize("content", ["", [], ["plain text in a list"]])
+def test_what_cannot_carry_a_mark_is_left_as_it_is(content: Any) -> None:
+    """Nothing to mark, or nothing that takes one."""
+    payload = {"messages": [{"role": "user", "content": content}]}
+    assert mark_for_caching(payload) == payload
 
 
 def test_the_option_can_be_had_for_one_call(emulator: Emulator) -> None:

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from langchain_qwen_portal import ChatQwenPortal
+from qwen_portal import QwenStreamError
 from qwen_portal.chunks import ChunkReader
 from qwen_portal.emulator import Emulator
 from tests.langchain.ways import STREAMED, WHOLE, Way
@@ -113,6 +114,8 @@ def _answering(fragments: list[Any], monkeypatch: pytest.MonkeyPatch, reason: st
         deltas: list[Any] = [{"role": "assistant", "content": ""}, *({"tool_calls": [each]} for each in fragments)]
         for delta in deltas:
             yield {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+        if reason == "error_finish":
+            raise self.error(QwenStreamError("It broke."))
         yield {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
 
     monkeypatch.setattr(ChunkReader, "feed", feed)
@@ -135,6 +138,18 @@ def test_odd_fragments_become_the_calls_that_were_meant(ask: Way, odd: str, monk
     assert all(ids)
     assert len(set(ids)) == len(ids)
     assert set(ids) >= {each["id"] for each in fragments if each.get("id")}
+
+
+@pytest.mark.parametrize("ask", STREAMED)
+def test_a_broken_stream_has_the_mended_calls(ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two calls under one index are two in the error as well, the second as far as it came."""
+    _answering(ODD["an index used again with a new id"][0][:2], monkeypatch, reason="error_finish")
+    with pytest.raises(QwenStreamError) as caught:
+        ask(ChatQwenPortal(), "Hi")
+    assert [(call["id"], call["function"]) for call in caught.value.partial_tool_calls] == [
+        ("c1", {"name": "add", "arguments": '{"a": 1, "b": 2}'}),
+        ("c2", {"name": "multiply", "arguments": '{"a":'}),
+    ]
 
 
 @pytest.mark.parametrize("output_version", ["v0", "v1"])
