@@ -14,7 +14,7 @@ TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real torture mutants lint format types bench dist record requirements clean
+.PHONY: help demo test test-real lanes peers torture mutants lint format types bench dist record requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -34,6 +34,12 @@ test: $(INSTALLED) ## the test suite against the built wheel, with its coverage 
 test-real: $(INSTALLED) ## the parts of a real system: Secret Service, the qwen CLI; installs them (apt, npm)
 	scripts/install_real_parts.sh
 	$(TEST_ENV) scripts/test_real.sh $(BIN)/pytest -m real
+
+lanes: $(INSTALLED) ## LangChain's suites on the oldest, the last openai 2 and 3 (these gate), and the newest (reports)
+	scripts/lanes.sh $(BIN)/python dist/*.whl $(LANES)
+
+peers: $(INSTALLED) ## ChatQwenPortal beside five other chat models: one table, the same checks for each
+	scripts/peers.sh $(BIN)/python dist/*.whl $(PEERS)
 
 torture: $(INSTALLED) ## every danger to a sign-in with 200 interrupts of each kind instead of 20; TORTURE=n for n
 	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost
@@ -63,11 +69,11 @@ record: $(TOOLS) ## record the cassettes again, from the embedded emulator; no a
 	$(BIN)/python -m tests.cassettes.record
 	$(BIN)/python -m pytest tests/langchain/test_standard.py -k stream_time --record-mode=rewrite -W ignore:Benchmark
 
-requirements: $(TOOLS) ## resolve requirements/dev.txt; UPGRADE=--upgrade moves the pins
+requirements: $(TOOLS) ## resolve requirements/*.txt; UPGRADE=--upgrade moves the pins
 	scripts/compile_requirements.sh $(BIN)/uv $(UPGRADE)
 
 clean: ## remove everything the targets made
-	rm -rf .venv .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+	rm -rf .venv .lanes .peers .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
 
 $(TOOLS): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from langchain_qwen_portal.errors import translated
 from langchain_qwen_portal.results import complete_chunk, complete_result
+from langchain_qwen_portal.tool_calls import StreamMender, mend_answer
 from qwen_portal import AsyncPortalClient, PortalClient
 
 
@@ -121,10 +122,10 @@ class PortalCalls(BaseChatOpenAI):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with_usage = self._should_stream_usage(stream_usage, **kwargs)
-        with translated(), self._client().stream(**_whole(payload)) as chunks:
+        with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
+        with translated(), mender.completing_errors(), self._client().stream(**_whole(payload)) as chunks:
             for chunk in chunks:
-                generation = self._read_chunk(chunk, with_usage=with_usage)
+                generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
                 if generation is None:
                     continue
                 if run_manager:
@@ -141,11 +142,11 @@ class PortalCalls(BaseChatOpenAI):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with_usage = self._should_stream_usage(stream_usage, **kwargs)
-        with translated():
+        with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
+        with translated(), mender.completing_errors():
             async with self._async_client().stream(**_whole(payload)) as chunks:
                 async for chunk in chunks:
-                    generation = self._read_chunk(chunk, with_usage=with_usage)
+                    generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
                     if generation is None:
                         continue
                     if run_manager:
@@ -158,7 +159,8 @@ class PortalCalls(BaseChatOpenAI):
         return self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None)
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        return complete_result(super()._create_chat_result(response, generation_info), response)
+        answer = mend_answer(response)
+        return complete_result(super()._create_chat_result(answer, generation_info), answer)
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None

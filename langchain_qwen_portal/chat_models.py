@@ -4,17 +4,23 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from langchain_core.language_models import LanguageModelInput, ModelProfile
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from pydantic import Field, model_validator
 
-from langchain_qwen_portal.calls import PortalCalls
+from langchain_qwen_portal.errors import translated
+from langchain_qwen_portal.model_state import PortalState
 from langchain_qwen_portal.options import settle_options
-from langchain_qwen_portal.payload import plain_response_format, prefer_call_limit
-from langchain_qwen_portal.profiles import DerivedProfile, model_profile
+from langchain_qwen_portal.payload import (
+    mark_for_caching,
+    plain_response_format,
+    prefer_call_limit,
+    refuse_local_images,
+)
+from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
 from langchain_qwen_portal.token_estimate import estimate_message_tokens, estimate_tokens
 from qwen_portal import QwenError, __version__
@@ -27,7 +33,7 @@ def _output_version() -> str | None:
     return version if version in {"v0", "v1"} else None
 
 
-class ChatQwenPortal(PortalCalls):
+class ChatQwenPortal(PortalState):
     """Qwen's models in LangChain: a sign-in made once, or the API key of a Qwen plan.
 
     Setup:
@@ -112,12 +118,17 @@ class ChatQwenPortal(PortalCalls):
             print(model.with_structured_output(Joke).invoke("Tell me a joke about cats."))
 
     Image input:
-        For ``vision-model``, by address or as data. A text model refuses images before the request.
+        For ``vision-model``, by address, as data, or from a file. A text model refuses images before the request.
 
         .. code-block:: python
 
-            question = [{"type": "text", "text": "What is this?"}, {"type": "image", "url": "https://example.com/cat.png"}]
-            print(ChatQwenPortal(model="vision-model").invoke([("user", question)]).text)
+            from langchain_core.messages import HumanMessage
+
+            from langchain_qwen_portal import image_block
+
+            question = [{"type": "text", "text": "What is this?"}, image_block("https://example.com/cat.png")]
+            print(ChatQwenPortal(model="vision-model").invoke([HumanMessage(question)]).text)
+            # image_block("cat.png") reads a file; it makes the block that any LangChain model takes.
 
     Reasoning:
         .. code-block:: python
@@ -132,14 +143,59 @@ class ChatQwenPortal(PortalCalls):
 
             print(answer.usage_metadata, model.get_num_tokens("What is 2+2?"))
 
+    Prompt caching:
+        ``prompt_caching=True`` marks the system message, the last tool and the last message. The service counts the
+        first reading of marked tokens at 125 %, later ones within five minutes at 10 %; it needs 1,024 tokens. What
+        was read from its cache is in the usage, also without marks.
+
+        .. code-block:: python
+
+            caching = ChatQwenPortal(prompt_caching=True)
+            long_rules = ("system", "Answer with the number alone. " * 200)
+            for question in ("What is 1+1?", "What is 1+2?"):
+                print(caching.invoke([long_rules, ("user", question)]).usage_metadata)
+
     Response metadata:
         .. code-block:: python
 
             print(answer.response_metadata["model_name"], answer.response_metadata["finish_reason"])
 
+    Agents:
+        Qwen guarantees no schema, so agents ask for a ``response_format`` through a tool, by themselves. The profile
+        has the window, which ``SummarizationMiddleware(trigger=("fraction", 0.8))`` and deepagents need.
+
+        .. code-block:: python
+
+            from langchain.agents import create_agent
+
+            agent = create_agent(ChatQwenPortal(), tools=[add])
+            print(agent.invoke({"messages": [("user", "Use add to compute 17 plus 25.")]})["messages"][-1].text)
+
+    By name:
+        LangChain's own ``init_chat_model`` cannot be told of other packages; this one knows both.
+
+        .. code-block:: python
+
+            from langchain_qwen_portal import init_chat_model
+
+            named = init_chat_model("qwen-portal:coder-model", configurable_fields=["model", "temperature"])
+            print(named.invoke("What is 2+2?", config={"configurable": {"model": "vision-model"}}).text)
+
+    State:
+        A model is plain data without secrets: pickle, deepcopy, ``model_copy`` and ``dumps`` work. Loading needs the
+        class to be allowed by name. A response cache is shared by all accounts whose plans mean the same model.
+
+        .. code-block:: python
+
+            from langchain_core.load import dumps, loads
+
+            allowed = {"allowed_objects": [ChatQwenPortal], "valid_namespaces": ["langchain_qwen_portal"]}
+            print(loads(dumps(model), **allowed) == model)
+
     Errors:
         Each is the core's error and LangChain's at once: QwenQuotaExceededError is also a ModelRateLimitError, and so
-        on through both trees. ``.hint`` says what helps.
+        on through both trees. ``.hint`` says what helps, ``.is_retryable`` whether trying again may. A stream that
+        breaks off keeps ``.partial_text`` and ``.partial_tool_calls``.
 
         .. code-block:: python
 
@@ -149,6 +205,14 @@ class ChatQwenPortal(PortalCalls):
                 model.invoke("Hello")
             except ModelError as error:
                 print(error)
+
+            patient = model.with_retry(retry_if_exception_type=(ModelError,), stop_after_attempt=2)
+            safe = patient.with_fallbacks([ChatQwenPortal(model="vision-model")], exceptions_to_handle=(ModelError,))
+            print(safe.invoke("What is 2+2?").text)
+
+    Not there:
+        Embeddings (:class:`QwenPortalEmbeddings` says where they are), audio, PDF, and options of OpenAI's own
+        service or client: each is refused when the model is made, and never silently ignored.
     """
 
     model_name: str = Field(default=CODER, alias="model")
@@ -168,6 +232,9 @@ class ChatQwenPortal(PortalCalls):
 
     allow_images: bool = False
     """Whether to send images to a model that is known to take text only."""
+
+    prompt_caching: bool = False
+    """Whether to mark prompts for the service's cache: a first reading then costs more, a repeated one less."""
 
     output_version: str | None = Field(default_factory=_output_version)
     """``v0`` or ``v1``: whether content stays as the service sent it or becomes LangChain's content blocks."""
@@ -189,9 +256,6 @@ class ChatQwenPortal(PortalCalls):
     def _set_qwen_portal_version(self) -> Self:
         self._add_version("qwen-portal", __version__)
         return self
-
-    def _resolve_model_profile(self) -> ModelProfile | None:
-        return model_profile(self.model_name, self._client().plan())
 
     # Identity.
 
@@ -221,6 +285,7 @@ class ChatQwenPortal(PortalCalls):
             "thinking_budget": self.thinking_budget,
             "output_cap": self.output_cap,
             "allow_images": self.allow_images or None,
+            "prompt_caching": self.prompt_caching or None,
         }
         params = super()._default_params
         params.pop("store", None)
@@ -241,7 +306,11 @@ class ChatQwenPortal(PortalCalls):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        payload = plain_response_format(prefer_call_limit(payload, kwargs))
+        payload = plain_response_format(prefer_call_limit(self._filter_disabled_params(**payload), kwargs))
+        with translated():
+            refuse_local_images(payload)
+        if payload.pop("prompt_caching", None):
+            payload = mark_for_caching(payload)
         if self.default_headers:
             payload["extra_headers"] = {**self.default_headers, **(payload.get("extra_headers") or {})}
         return payload

@@ -26,6 +26,7 @@ _REFUSED: Mapping[str, str] = {
     "organization": _OPENAI_SERVICE,
     "openai_organization": _OPENAI_SERVICE,
     "service_tier": _OPENAI_SERVICE,
+    "logit_bias": "is about OpenAI's tokens; Qwen takes no such option",
     "prompt_cache_options": _OPENAI_SERVICE,
 }
 _LIMIT_NAMES = ("max_tokens", "max_completion_tokens")

@@ -1,13 +1,19 @@
 """What langchain-openai would send, made fit for Qwen: pure functions over request payloads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from langchain_core.utils.function_calling import convert_to_json_schema
 
+from qwen_portal.errors import QwenBadRequestError
+
 Payload = dict[str, Any]
 
 _FORMATS = ("text", "json_object", "json_schema")
+_CACHE_MARK = {"type": "ephemeral"}
+# oss:// is the service's own temporary storage.
+_SENDABLE = ("http://", "https://", "data:", "oss://")
+_LONGEST_SCHEME = len("https://")
 
 
 def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
@@ -32,3 +38,55 @@ def plain_response_format(payload: Payload) -> Payload:
         **payload,
         "response_format": {"type": "json_schema", "json_schema": {"name": schema["title"], "schema": schema}},
     }
+
+
+def refuse_local_images(payload: Payload) -> Payload:
+    """Return the payload, unless it names a picture on this machine, which the service cannot see.
+
+    Raises:
+        QwenBadRequestError: With the function that reads a file.
+    """
+    for part in _parts(payload):
+        image = part.get("image_url")
+        url = image.get("url") if isinstance(image, Mapping) else image
+        # Of a picture as data, which is long, the start is enough.
+        if part.get("type") == "image_url" and not str(url)[:_LONGEST_SCHEME].lower().startswith(_SENDABLE):
+            raise QwenBadRequestError(
+                "A message names a picture on this machine, and only addresses and data can be sent.",
+                hint="Read the file with langchain_qwen_portal.image_block(path) and put its result in the message.",
+            )
+    return payload
+
+
+def mark_for_caching(payload: Payload) -> Payload:
+    """Mark the system message, the last tool and the last message for the service's prompt cache.
+
+    So a conversation that grows is read from the cache up to its last turn. Marks of the caller's own stay alone,
+    since four are the most that a request may have (docs/protocol.md, "Usage").
+    """
+    if any("cache_control" in part for part in _parts(payload)):
+        return payload
+    messages = list(payload["messages"])
+    systems = [index for index, message in enumerate(messages) if message.get("role") == "system"]
+    for index in {*systems[-1:], len(messages) - 1} if messages else ():
+        messages[index] = _marked(messages[index])
+    tools = payload.get("tools")
+    more = {"tools": [*tools[:-1], {**tools[-1], "cache_control": _CACHE_MARK}]} if tools else {}
+    return {**payload, "messages": messages, **more}
+
+
+def _marked(message: Mapping[str, Any]) -> dict[str, Any]:
+    content: Any = message.get("content")
+    if not content:
+        return dict(message)
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    if not isinstance(parts[-1], Mapping):
+        return dict(message)
+    return {**message, "content": [*parts[:-1], {**parts[-1], "cache_control": _CACHE_MARK}]}
+
+
+def _parts(payload: Payload) -> Iterator[Mapping[str, Any]]:
+    for message in payload["messages"]:
+        content = message.get("content")
+        if isinstance(content, list):
+            yield from (part for part in content if isinstance(part, Mapping))

@@ -1,12 +1,15 @@
-"""What Qwen's answers carry beyond OpenAI's: reasoning, who answered, and the mark of a stand-in for a spent quota."""
+"""What Qwen's answers carry beyond OpenAI's: reasoning, what went to the prompt cache, who answered, stand-ins."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from qwen_portal.quota import MARK
+
+if TYPE_CHECKING:
+    from langchain_core.messages.ai import InputTokenDetails
 
 # A name without a content translator of its own in langchain-core: its general one then makes the reasoning a
 # content block, which the one for "openai" leaves out.
@@ -22,7 +25,7 @@ def complete_result(result: ChatResult, answer: Mapping[str, Any]) -> ChatResult
     """
     result.llm_output = {**(result.llm_output or {}), "model_provider": PROVIDER}
     for generation, choice in zip(result.generations, answer["choices"], strict=True):
-        _complete_message(generation.message, choice["message"])
+        _complete_message(generation.message, choice["message"], answer.get("usage"))
         _mark(generation.message, answer)
     return result
 
@@ -35,7 +38,7 @@ def complete_chunk(generation: ChatGenerationChunk, chunk: Mapping[str, Any]) ->
         chunk: The chat.completion.chunk dict; the one with the usage has no choices.
     """
     choices = chunk.get("choices") or [{}]
-    _complete_message(generation.message, choices[0].get("delta") or {})
+    _complete_message(generation.message, choices[0].get("delta") or {}, chunk.get("usage"))
     _mark(generation.message, chunk)
     return generation
 
@@ -45,7 +48,11 @@ def _mark(message: BaseMessage, answer: Mapping[str, Any]) -> None:
         message.response_metadata[MARK] = answer[MARK]
 
 
-def _complete_message(message: BaseMessage, said: Mapping[str, Any]) -> None:
+def _complete_message(message: BaseMessage, said: Mapping[str, Any], usage: Mapping[str, Any] | None) -> None:
     message.response_metadata["model_provider"] = PROVIDER
     if reasoning := said.get("reasoning_content"):
         message.additional_kwargs["reasoning_content"] = reasoning
+    created = ((usage or {}).get("prompt_tokens_details") or {}).get("cache_creation_input_tokens")
+    if created is not None and isinstance(message, AIMessage) and message.usage_metadata:
+        known = message.usage_metadata.get("input_token_details") or {}
+        message.usage_metadata["input_token_details"] = cast("InputTokenDetails", {**known, "cache_creation": created})

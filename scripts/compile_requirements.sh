@@ -1,24 +1,39 @@
 #!/bin/sh
-# Resolve pyproject.toml and requirements/dev.in into requirements/dev.txt: one file for every supported Python
-# and platform, with hashes and without the address of any index.  Usage: compile_requirements.sh UV [UV OPTION …]
+# Resolve every requirements/*.in that has pins beside it, with hashes and without the address of any index: dev.txt, the
+# lanes (other versions of LangChain and openai) and the peers.  Usage: compile_requirements.sh UV [UV OPTION …]
 set -eu
 uv=$1
 shift
 resolved=$(mktemp)
 trap 'rm -f "$resolved"' EXIT
-if [ -f requirements/dev.txt ]; then
-  cp requirements/dev.txt "$resolved" # uv keeps the pins it finds here unless --upgrade is given
-fi
 
-# A release must be a week old: a hijacked one is usually found within days.
-"$uv" pip compile --quiet --no-config --no-header --no-emit-index-url --no-emit-find-links \
-  --universal --python-version 3.11 --generate-hashes --exclude-newer "1 week" \
-  --extra langchain --extra litellm --extra openai --extra notebook --extra emulator \
-  --output-file "$resolved" "$@" pyproject.toml requirements/dev.in
+# pins NAME [UV OPTION …]: requirements/NAME.in and what else is named into requirements/NAME.txt
+pins() {
+  name=$1
+  shift
+  if [ -f "requirements/$name.txt" ]; then
+    cp "requirements/$name.txt" "$resolved" # uv keeps the pins it finds here unless --upgrade is given
+  else
+    : >"$resolved"
+  fi
+  # A release must be a week old: a hijacked one is usually found within days.
+  "$uv" pip compile --quiet --no-config --no-header --no-emit-index-url --no-emit-find-links \
+    --universal --python-version 3.11 --generate-hashes --exclude-newer "1 week" \
+    --output-file "$resolved" "$@" "requirements/$name.in"
+  {
+    echo "# Made by: make requirements"
+    echo "# Moves the pins to newer releases: make requirements UPGRADE=--upgrade"
+    cat "$resolved"
+  } >"requirements/$name.txt.new"
+  mv "requirements/$name.txt.new" "requirements/$name.txt"
+}
 
-{
-  echo "# Made from pyproject.toml and requirements/dev.in by: make requirements"
-  echo "# Moves the pins to newer releases: make requirements UPGRADE=--upgrade"
-  cat "$resolved"
-} >requirements/dev.txt.new
-mv requirements/dev.txt.new requirements/dev.txt
+package="--extra langchain --extra emulator pyproject.toml"
+pins dev --extra litellm --extra openai --extra notebook $package "$@"
+pins lane-floors --resolution lowest-direct $package "$@"
+for name in lane-openai2 lane-openai3; do
+  pins $name $package "$@"
+done
+for name in peer-openai peer-deepseek peer-xai peer-qwq peer-litellm; do
+  pins $name "$@"
+done

@@ -1,7 +1,7 @@
 """What the cassettes tell: each story is recorded once and replayed by a test, which looks at what it returns."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 import qwen_portal
@@ -15,6 +15,10 @@ WEATHER = "What is the weather in Paris?"
 RED_PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4z8AAAAMBAQAY3Y2wAAAAAElFTkSuQmCC"
 )
+TEN_STEPS = "Use " + ", then ".join(
+    f"{name} for {number} and {number + 1}" for number, name in enumerate(["add", "multiply"] * 5, start=1)
+)
+FILE_WORK = 'Use add for 17 and 25, then write_file to /sum.txt with "The sum is 42", then read_file /sum.txt'
 
 
 # Signing in.
@@ -114,6 +118,21 @@ def langchain_image() -> Any:
     return _model(model="vision-model").invoke([HumanMessage(parts)])
 
 
+def langchain_agent() -> list[Any]:
+    """Let an agent work in ten steps with two tools, streamed."""
+    from langchain.agents import create_agent
+
+    return _streamed(create_agent(_model(), [*_sums()]), TEN_STEPS)
+
+
+def langchain_deep_agent() -> list[Any]:
+    """Let a deep agent compute, write the result to its file system, and read it again, streamed."""
+    from deepagents import create_deep_agent
+
+    agent = create_deep_agent(model=_model(), tools=[*_sums()], system_prompt="You do sums.")
+    return _streamed(agent, FILE_WORK)
+
+
 # LiteLLM.
 
 
@@ -170,6 +189,8 @@ ASKING: dict[str, Callable[[], Any]] = {
     "langchain/tools": langchain_tools,
     "langchain/structured_output": langchain_structured_output,
     "langchain/image": langchain_image,
+    "langchain/agent": langchain_agent,
+    "langchain/deep_agent": langchain_deep_agent,
     "litellm/completion": litellm_completion,
     "litellm/stream": litellm_stream,
     "litellm/acompletion": litellm_acompletion,
@@ -182,6 +203,29 @@ def _model(**options: Any) -> Any:
     from langchain_qwen_portal import ChatQwenPortal
 
     return ChatQwenPortal(**options)
+
+
+def _sums() -> Iterator[Any]:
+    from langchain_core.tools import tool
+
+    @tool
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    @tool
+    def multiply(a: int, b: int) -> int:
+        """Multiply two numbers."""
+        return a * b
+
+    yield from (add, multiply)
+
+
+def _streamed(agent: Any, question: str) -> list[Any]:
+    """Run an agent token by token; return the messages of its whole run."""
+    parts = agent.stream({"messages": [("user", question)]}, stream_mode=["messages", "values"])
+    messages: list[Any] = [part for mode, part in parts if mode == "values"][-1]["messages"]
+    return messages
 
 
 def _litellm() -> Any:

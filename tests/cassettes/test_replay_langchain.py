@@ -51,6 +51,23 @@ def test_image(replay: Replay) -> None:
     assert replay("langchain/image").text
 
 
+def test_an_agent_works_in_ten_steps(replay: Replay) -> None:
+    """Ten calls of two tools, each with what the one before gave, and the last answer from all of them."""
+    messages = replay("langchain/agent")
+    assert [message.type for message in messages] == ["human", *["ai", "tool"] * 10, "ai"]
+    called = [call["name"] for message in messages for call in getattr(message, "tool_calls", ())]
+    assert called == ["add", "multiply"] * 5
+    assert messages[-2].text in messages[-1].text
+
+
+def test_a_deep_agent_writes_a_file_and_reads_it(replay: Replay) -> None:
+    """The tools that deepagents brings are called like any other."""
+    messages = replay("langchain/deep_agent")
+    called = [call["name"] for message in messages for call in getattr(message, "tool_calls", ())]
+    assert called == ["add", "write_file", "read_file"]
+    assert "The sum is 42" in messages[-1].text
+
+
 @pytest.mark.parametrize(
     ("options", "question"),
     [

@@ -210,3 +210,29 @@ def test_chunks_are_message_chunks() -> None:
     chunks = list(ChatQwenPortal().stream("Hi"))
     assert all(isinstance(chunk, AIMessageChunk) for chunk in chunks)
     assert chunks[-1].chunk_position == "last"
+
+
+@pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize("output_version", ["v0", "v1"])
+def test_content_blocks_are_the_same_in_all_ways(ask: Way, output_version: str) -> None:
+    """Reasoning first, then text; in v1 they are the content itself."""
+    message = ask(ChatQwenPortal(output_version=output_version, enable_thinking=True), "What is 2+2?")
+    assert [block["type"] for block in message.content_blocks] == ["reasoning", "text"]
+    assert message.content_blocks[1].get("text") == "2+2 = 4"
+
+
+@pytest.mark.filterwarnings("ignore:astream_events version='v1'")
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_astream_events_carry_tokens_and_usage(version: Any) -> None:
+    """In both versions: the tokens, and at the end the whole message."""
+    events = [event async for event in ChatQwenPortal().astream_events("What is 2+2?", version=version)]
+    streamed = [event["data"]["chunk"].text for event in events if event["event"] == "on_chat_model_stream"]
+    assert "".join(streamed) == "2+2 = 4"
+    assert events[-1]["data"]["output"].usage_metadata
+
+
+def test_events_of_the_third_version_have_blocks() -> None:
+    """stream_events(version="v3") begins, fills and ends a block each for reasoning and text."""
+    stream: Any = ChatQwenPortal(enable_thinking=True).stream_events("What is 2+2?", version="v3")
+    started = [event["content"]["type"] for event in stream if event["event"] == "content-block-start"]
+    assert started == ["reasoning", "text"]

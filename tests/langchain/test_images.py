@@ -1,11 +1,14 @@
 """Images: by data URL and by address, for models that take them, and refused in time for others."""
 
+import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import HumanMessage
 
-from langchain_qwen_portal import ChatQwenPortal
+from langchain_qwen_portal import ChatQwenPortal, image_block
 from qwen_portal import QwenBadRequestError
 from qwen_portal.emulator import Emulator
 from tests.langchain.ways import ALL, Way
@@ -54,3 +57,82 @@ def test_a_picture_can_be_sent_all_the_same(emulator: Emulator) -> None:
     with pytest.raises(QwenBadRequestError, match="takes text only"):
         ChatQwenPortal(allow_images=True, max_retries=0).invoke(_question(FORMS["openai"]))
     assert len(emulator.chats()) == 1
+
+
+STARTS = {
+    "image/png": base64.b64decode(PIXEL),
+    "image/jpeg": b"\xff\xd8\xff\xe0\x00\x10JFIF",
+    "image/gif": b"GIF89a",
+    "image/webp": b"RIFF\x00\x00\x00\x00WEBPVP8 ",
+    "image/bmp": b"BM\x00\x00",
+    "image/tiff": b"II*\x00",
+    "image/heic": b"\x00\x00\x00\x18ftypheic",
+}
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_picture_from_a_file_is_seen(ask: Way, tmp_path: Path) -> None:
+    """A path, as text or as Path, is read when the message is made; the file may be gone by the time of the call."""
+    path = tmp_path / "cat.PNG.bak"
+    path.write_bytes(base64.b64decode(PIXEL))
+    blocks = image_block(str(path)), image_block(path)
+    path.unlink()
+    for block in blocks:
+        assert "a PNG image of 1x1 pixels" in ask(ChatQwenPortal(model="vision-model"), _question(block)).text
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_files_bytes_say_what_it_is(kind: str, tmp_path: Path) -> None:
+    """Not its name."""
+    path = tmp_path / "picture"
+    path.write_bytes(STARTS[kind])
+    data = base64.b64encode(STARTS[kind]).decode()
+    assert image_block(path) == {"type": "image", "base64": data, "mime_type": kind}
+
+
+def test_addresses_and_data_become_blocks_too() -> None:
+    """One function for all three, so that a program need not look at what it was given."""
+    assert image_block("https://example.com/cat.png") == {"type": "image", "url": "https://example.com/cat.png"}
+    assert image_block(DATA_URL) == {"type": "image", "base64": PIXEL, "mime_type": "image/png"}
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("no-such-file.png", "No such file"),
+        (".", "directory"),
+        ("nul\0byte", "null byte"),
+        ("data:image/png,raw", "base64"),
+        ("data:text/plain;base64,AAAA", "base64"),
+    ],
+)
+def test_what_is_no_picture_is_named(source: str, reason: str) -> None:
+    """Each with its reason, as an error of both worlds."""
+    with pytest.raises(QwenBadRequestError, match=reason) as caught:
+        image_block(source)
+    assert isinstance(caught.value, ModelInvalidRequestError)
+
+
+def test_a_file_that_is_no_picture_is_not_read_into_a_message(tmp_path: Path) -> None:
+    """A secret behind a picture's name stays where it is."""
+    path = tmp_path / "cat.png"
+    path.write_text("the secret")
+    with pytest.raises(QwenBadRequestError, match="no picture"):
+        image_block(path)
+
+
+def test_an_address_may_be_spelled_in_capitals(emulator: Emulator) -> None:
+    """Schemes are the same in either."""
+    ChatQwenPortal(model="vision-model").invoke(_question({"type": "image", "url": "HTTPS://example.com/cat.png"}))
+    assert len(emulator.chats()) == 1
+
+
+@pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "/etc/passwd", "cat.png"])
+def test_a_path_inside_a_message_is_refused_before_the_request(ask: Way, url: str, emulator: Emulator) -> None:
+    """Whoever may write messages must not read this machine's files; the error names the function that may."""
+    for part in ({"type": "image", "url": url}, {"type": "image_url", "image_url": {"url": url}}):
+        with pytest.raises(QwenBadRequestError, match="image_block") as caught:
+            ask(ChatQwenPortal(model="vision-model"), _question(part))
+        assert isinstance(caught.value, ModelInvalidRequestError)
+    assert not emulator.chats()

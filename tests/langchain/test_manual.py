@@ -12,6 +12,7 @@ from langchain_qwen_portal import ChatQwenPortal
 _SECTIONS = ("Setup", "Instantiate", "Invoke", "Stream", "Async", "Tool calling", "Structured output", "Image input")
 
 
+@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
 @pytest.mark.usefixtures("signed_in")
 def test_the_manuals_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     """All Python blocks, in order, as one program."""
@@ -26,9 +27,14 @@ def test_the_manuals_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 2 3 4 5" in printed
     assert "{'a': 17, 'b': 25}" in printed
     assert "['reasoning', 'text']" in printed
+    assert re.search(r"'cache_read': 0, 'cache_creation': [1-9]", printed)
+    assert re.search(r"'cache_read': [1-9]\d+, 'cache_creation': \d+", printed)
+    *_, agent, named, loaded, safe = printed.splitlines()
+    assert "42" in agent
+    assert (named, loaded, safe) == ("2+2 = 4", "True", "2+2 = 4")
 
 
-@pytest.mark.parametrize("section", [*_SECTIONS, "Token usage", "Response metadata"])
+@pytest.mark.parametrize("section", [*_SECTIONS, "Token usage", "Response metadata", "Agents", "Errors"])
 def test_the_manual_has_the_usual_sections(section: str) -> None:
     """LangChain's readers know where to look."""
     assert f"\n{section}:\n" in (inspect.getdoc(ChatQwenPortal) or "")

@@ -7,8 +7,10 @@ import sys
 from typing import Any
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import ConfigurableField
+from pydantic import SecretStr
 
 import langchain_qwen_portal
 from langchain_qwen_portal import ChatQwenPortal
@@ -35,7 +37,13 @@ def test_importing_the_package_loads_no_langchain() -> None:
 
 def test_the_package_names_what_it_has() -> None:
     """dir() lists the public names, and others are an AttributeError."""
-    assert dir(langchain_qwen_portal) == ["ChatQwenPortal", "__version__"]
+    assert dir(langchain_qwen_portal) == [
+        "ChatQwenPortal",
+        "QwenPortalEmbeddings",
+        "__version__",
+        "image_block",
+        "init_chat_model",
+    ]
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = langchain_qwen_portal.no_such_name
 
@@ -90,6 +98,63 @@ def test_a_field_configured_at_run_time_brings_its_own_profile(emulator: Emulato
     assert own._prepare({"configurable": {"model": "vision-model"}})[0].profile == {"max_input_tokens": 5}
 
 
+def _copied(model: ChatQwenPortal) -> ChatQwenPortal:
+    return model.model_copy(update={"model_name": "vision-model"})
+
+
+def _assigned(model: ChatQwenPortal) -> ChatQwenPortal:
+    model.model_name = "vision-model"
+    return model
+
+
+@pytest.mark.parametrize("change", [_copied, _assigned])
+def test_a_changed_model_brings_its_own_profile_and_written_form(change: Any) -> None:
+    """Neither the old profile nor the old cache key stays; the original keeps its own, a user's profile stays."""
+    model = ChatQwenPortal()
+    old_key, _ = model._get_llm_string(), model._serialized
+    changed = change(model)
+    assert _has(changed.profile, VISION)
+    assert changed._serialized["kwargs"]["model_name"] == "vision-model"
+    assert changed._get_llm_string() != old_key
+    assert _has(ChatQwenPortal().profile, CODER)
+    assert change(ChatQwenPortal(profile={"max_input_tokens": 5})).profile == {"max_input_tokens": 5}
+
+
+def test_a_changed_plan_brings_its_own_profile() -> None:
+    """A copy with a key is described by the key's plan, and one with a setting that fails keeps what is known."""
+    coding = ChatQwenPortal(model="vision-model").model_copy(
+        update={"openai_api_key": SecretStr("sk-sp-x"), "plan": "coding-intl"}
+    )
+    assert _has(coding.profile, {"image_inputs": True, "reasoning_output": True})
+    assert ChatQwenPortal().model_copy(update={"plan": "no-such-plan"}).profile == ChatQwenPortal().profile
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_accounts_share_a_response_cache(emulator: Emulator) -> None:
+    """Who pays is not part of the key; the options and the model behind the name are."""
+    from qwen_portal.session import Session
+    from qwen_portal.sign_in import sign_in
+
+    sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
+    cache = InMemoryCache()
+    for account in ("default", "second", None):
+        assert ChatQwenPortal(account=account, cache=cache, timeout=30).invoke("What is 2+2?").text == "2+2 = 4"
+    assert len(emulator.chats()) == 1
+    ChatQwenPortal(cache=cache, temperature=0.1).invoke("What is 2+2?")
+    ChatQwenPortal(cache=cache, model="vision-model").invoke("What is 2+2?")
+    ChatQwenPortal(cache=cache, api_key="sk-x", base_url=emulator.base_url).invoke("What is 2+2?")
+    assert len(emulator.chats()) == 4
+
+
+@pytest.mark.usefixtures("signed_in", "closing")
+async def test_a_response_cache_serves_async_and_streams_too(emulator: Emulator) -> None:
+    """Whichever way is asked first, the others find the answer."""
+    model = ChatQwenPortal(cache=InMemoryCache())
+    assert (await model.ainvoke("What is 2+2?")).text == "2+2 = 4"
+    assert model.invoke("What is 2+2?").text == "2+2 = 4"
+    assert len(emulator.chats()) == 1
+
+
 @pytest.mark.usefixtures("signed_in")
 @pytest.mark.parametrize(
     "duplicate",
@@ -125,43 +190,6 @@ def test_the_model_says_what_it_is() -> None:
     assert model.get_lc_namespace() == ["langchain_qwen_portal", "chat_models"]
     assert model.lc_secrets == {}
     assert model._get_ls_params()["ls_provider"] == "qwen-portal"
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        ("use_responses_api", True),
-        ("use_previous_response_id", True),
-        ("reasoning", {"effort": "low"}),
-        ("verbosity", "low"),
-        ("context_management", [{"type": "compaction"}]),
-        ("include", ["reasoning.encrypted_content"]),
-        ("truncation", "auto"),
-        ("output_version", "responses/v1"),
-        ("http_client", object()),
-        ("http_async_client", object()),
-        ("http_socket_options", [(1, 2, 3)]),
-        ("openai_proxy", "http://127.0.0.1:9"),
-        ("default_query", {"a": "b"}),
-        ("include_response_headers", True),
-        ("stream_chunk_timeout", 5),
-        ("tiktoken_model_name", "gpt-4"),
-        ("organization", "org"),
-        ("openai_organization", "org"),
-        ("service_tier", "flex"),
-        ("prompt_cache_options", {"a": 1}),
-    ],
-)
-def test_an_option_without_meaning_is_refused(option: str, value: Any) -> None:
-    """What could only be ignored is named at construction."""
-    with pytest.raises(ValueError, match=option):
-        ChatQwenPortal(**{option: value})
-
-
-def test_an_option_left_at_its_default_is_no_wish() -> None:
-    """What configuration files spell out as null, false or empty is not refused."""
-    options: dict[str, Any] = {"use_responses_api": False, "http_client": None, "reasoning": None}
-    assert ChatQwenPortal(**options).model_kwargs == {}
 
 
 @pytest.mark.parametrize("option", ["max_tokens", "thinking_budget", "output_cap", "timeout", "n"])

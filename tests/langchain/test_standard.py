@@ -179,8 +179,8 @@ class Integration(ChatModelIntegrationTests):
     def supported_usage_metadata_details(self) -> Details:
         """What the service counts."""
         return {
-            "invoke": ["reasoning_output", "cache_read_input"],
-            "stream": ["reasoning_output", "cache_read_input"],
+            "invoke": ["reasoning_output", "cache_read_input", "cache_creation_input"],
+            "stream": ["reasoning_output", "cache_read_input", "cache_creation_input"],
         }
 
     def invoke_with_reasoning_output(self, *, stream: bool = False) -> AIMessage:
@@ -193,6 +193,10 @@ class Integration(ChatModelIntegrationTests):
         question = "What is 17 * 3? " + "Take your time. " * 100
         _ask(model, question, stream=False)
         return _ask(model, question, stream=stream)
+
+    def invoke_with_cache_creation_input(self, *, stream: bool = False) -> AIMessage:
+        """Ask with marks for the service's cache."""
+        return _ask(ChatQwenPortal(model=self.model_id, prompt_caching=True), "What is 17 * 3?", stream=stream)
 
 
 def _ask(model: ChatQwenPortal, question: str, *, stream: bool) -> AIMessage:

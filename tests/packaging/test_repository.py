@@ -112,9 +112,10 @@ def test_registry_lines_are_recognised(line: str) -> None:
     assert REGISTRY.search(line)
 
 
-def test_every_pinned_requirement_has_a_hash() -> None:
+@pytest.mark.parametrize("path", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: str(path.stem))
+def test_every_pinned_requirement_has_a_hash(path: Path) -> None:
     """`pip install --require-hashes` is the only way in, so every pin carries at least one sha256."""
-    text = (ROOT / "requirements" / "dev.txt").read_text("utf-8").replace("\\\n", " ")
+    text = path.read_text("utf-8").replace("\\\n", " ")
     pins = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     assert len(pins) > 1
     assert [pin for pin in pins if not re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", pin)] == []

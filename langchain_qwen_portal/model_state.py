@@ -1,0 +1,54 @@
+"""The model as an object that is copied, changed, cached and configured: nothing in it outlives its reason."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any, Self
+
+from langchain_core.language_models import ModelProfile
+
+from langchain_qwen_portal.calls import PortalCalls
+from langchain_qwen_portal.errors import translated
+from langchain_qwen_portal.profiles import DerivedProfile, model_profile
+from qwen_portal.models import model_id, plan_model
+
+# What the profile was looked up by.
+_IDENTITY = frozenset({"model_name", "account", "openai_api_key", "plan", "openai_api_base", "store"})
+# LangChain keeps the model's written form, which response caches compare.
+_KEPT = "_serialized"
+# Who pays, and how patiently: none of it changes what is answered.
+_NOT_IN_CACHE_KEY = ("account", "store", "on_quota", "max_retries", "request_timeout")
+
+
+class PortalState(PortalCalls):
+    """Keeps profile and written form true when a field changes after construction."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        self._forget({name})
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the model; a changed model name or account brings its own profile."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._forget(set(update or ()))  # noqa: SLF001 - of the same class
+        return copied
+
+    def _forget(self, changed: set[str]) -> None:
+        self.__dict__.pop(_KEPT, None)
+        if changed & _IDENTITY and (self.profile is None or isinstance(self.profile, DerivedProfile)):
+            # A profile is a convenience: no setting that cannot be read fails an assignment over it.
+            with contextlib.suppress(Exception):
+                self.__dict__["profile"] = self._resolve_model_profile()
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        return model_profile(self.model_name, self._client().plan())
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Return a response cache's key: without the account, with the model that stands behind the name.
+
+        So accounts share answers as long as their plans mean the same model by it.
+        """
+        with translated():
+            row = plan_model(model_id(self.model_name), self._client().plan())
+        nameless = self.model_copy(update=dict.fromkeys(_NOT_IN_CACHE_KEY))
+        key = super(PortalState, nameless)._get_llm_string(stop=stop, **kwargs)
+        return f"{key}---{row.name if row else self.model_name}"
