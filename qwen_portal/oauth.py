@@ -25,6 +25,7 @@ from qwen_portal.oauth_answers import (
     error_code,
     is_dead,
     is_pending,
+    json_body,
     refusal,
     token_response,
     words,
@@ -135,6 +136,9 @@ def poll(
         },
         timeout,
     )
+    tokens = token_response(response)
+    if tokens is not None:
+        return tokens
     code = error_code(response)
     if code == "authorization_pending" or is_pending(response):
         return PollStatus.PENDING
@@ -148,8 +152,8 @@ def poll(
         raise QwenLoginTimeoutError(msg)
     if not response.is_success or code:
         raise refusal(response, "The sign-in host refused the sign-in", (device_code, verifier))
-    tokens = token_response(response)
-    return PollStatus.PENDING if tokens is None else tokens
+    json_body(response)
+    return PollStatus.PENDING
 
 
 def refresh(
@@ -177,6 +181,9 @@ def refresh(
             timeout,
             client=client,
         )
+    tokens = token_response(response)
+    if tokens is not None:
+        return tokens
     code = error_code(response)
     if is_dead(response, code):
         said = words(response, (refresh_token,))
@@ -184,11 +191,9 @@ def refresh(
         raise QwenRefreshTokenInvalidError(msg)
     if not response.is_success or code:
         raise refusal(response, "The sign-in host did not renew the token", (refresh_token,))
-    tokens = token_response(response)
-    if tokens is None:
-        msg = "The sign-in host answered the refresh without a token."
-        raise QwenOAuthError(msg, hint="Try again in a minute; the sign-in is kept.")
-    return tokens
+    json_body(response)
+    msg = "The sign-in host answered the refresh without a token."
+    raise QwenOAuthError(msg, hint="Try again in a minute; the sign-in is kept.")
 
 
 def _post(

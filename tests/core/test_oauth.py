@@ -181,13 +181,50 @@ def test_an_odd_expires_in_counts_as_missing(odd: object, monkeypatch: pytest.Mo
     assert tokens.expires_in is None
 
 
+PAIR = f'"access_token":"{ACCESS}","refresh_token":"{REFRESH}"'
+WHOLE = [
+    f'{{{PAIR},"expires_in":1{"0" * 400}}}',
+    f'{{{PAIR},"expires_in":1{"0" * 5000}}}',
+    f'{{{PAIR},"expires_in":"1e999"}}',
+    f'{{{PAIR},"expires_in":NaN}}',
+    f'{{{PAIR},"error":"none"}}',
+    f'{{{PAIR},"status":"pending"}}',
+    f"\ufeff{{{PAIR}}}",
+    f'{{"deep":{"[" * 100_000}{"]" * 100_000},{PAIR}}}',
+    f'{{{PAIR},"name":"cut off',
+    f'{{{PAIR},"name":"\x00"}}',
+]
+
+
+@pytest.mark.parametrize("body", WHOLE, ids=range(len(WHOLE)))
+def test_a_pair_is_never_thrown_away_for_what_else_the_answer_holds(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token that was sent is spent: only what the answer holds continues the sign-in."""
+    for tokens in (_refresh(200, body, monkeypatch), _poll(200, body, monkeypatch)):
+        assert isinstance(tokens, TokenResponse)
+        assert tokens.access_token.reveal() == ACCESS
+        assert tokens.refresh_token == Secret(REFRESH)
+        assert tokens.expires_in is None
+
+
+def test_a_byte_that_is_not_utf8_costs_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in another field than the tokens, which are ASCII."""
+    content = f'{{{PAIR},"name":"é"}}'.encode("latin-1")
+    with answering(lambda request: httpx.Response(200, content=content), monkeypatch):
+        assert oauth.refresh(Secret(REFRESH)).access_token == Secret(ACCESS)
+
+
+def test_a_pair_in_a_refusal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a success says that these tokens are good."""
+    with pytest.raises(QwenRefreshTokenInvalidError):
+        _refresh(400, f'{{{PAIR},"error":"invalid_grant"}}', monkeypatch)
+
+
 DEAD = [
     (400, '{"error":"invalid_request","error_description":"Invalid refresh token or client_id"}'),
     (400, '{"error":"invalid_grant"}'),
     (401, '{"error":"invalid_token"}'),
     (403, '{"error":"forbidden"}'),
     (200, '{"error":"invalid_request"}'),
-    (401, '{"message":"no"}'),
 ]
 
 
@@ -215,6 +252,15 @@ PASSING = [
     (400, '{"error":"throttled"}'),
     (403, FIREWALL),
     (401, ""),
+    (401, '{"message":"no"}'),
+    (403, '{"message":"Blocked by policy"}'),
+    (403, '{"error":{"message":"Blocked by policy"}}'),
+    (401, '{"error":"temporarily_unavailable"}'),
+    (403, '{"error":"server_error"}'),
+    (403, '{"error":"RATE_LIMIT_EXCEEDED"}'),
+    (200, '{"access_token":["a"]}'),
+    (200, "[" * 100_000),
+    (400, "[" * 100_000),
 ]
 
 
