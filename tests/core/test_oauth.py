@@ -1,8 +1,10 @@
 """The sign-in host's answers, each read as what it means (RFC 8628, RFC 7636, docs/protocol.md)."""
 
 import base64
+import gzip
 import hashlib
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -297,6 +299,59 @@ def test_a_broken_connection_tells_whether_the_token_may_be_spent(
         oauth.refresh(Secret(REFRESH))
     assert getattr(caught.value, "sent", True) is sent
     assert_none_in_error(caught.value)
+
+
+class Dripping(httpx.SyncByteStream):
+    """A body that comes a byte at a time, each after a second of the test's own clock."""
+
+    def __init__(self, clock: list[float], begin: str = "") -> None:
+        self.clock = clock
+        self.begin = begin.encode()
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield one byte after the other, and then blanks without end."""
+        yield self.begin
+        while True:
+            self.clock[0] += 1.0
+            yield b" "
+
+    def close(self) -> None:
+        """Note that nobody goes on listening."""
+        self.closed = True
+
+
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit holds for the whole answer, not for each byte: others wait for the lock meanwhile."""
+    clock = [1000.0]
+    monkeypatch.setattr("qwen_portal.oauth.time.monotonic", lambda: clock[0])
+    body = Dripping(clock)
+    with (
+        answering(lambda request: httpx.Response(200, stream=body), monkeypatch),
+        pytest.raises(QwenTimeoutError) as caught,
+    ):
+        oauth.refresh(Secret(REFRESH), timeout=8.0)
+    assert clock[0] == 1017.0
+    assert body.closed
+    assert_none_in_error(caught.value)
+
+
+def test_a_pair_that_came_before_the_dripping_ends_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows a whole JSON object is not waited for."""
+    clock = [1000.0]
+    monkeypatch.setattr("qwen_portal.oauth.time.monotonic", lambda: clock[0])
+    body = Dripping(clock, f"{{{PAIR}}}")
+    with answering(lambda request: httpx.Response(200, stream=body), monkeypatch):
+        assert oauth.refresh(Secret(REFRESH), timeout=8.0).access_token == Secret(ACCESS)
+    assert body.closed
+
+
+def test_a_packed_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may compress what it hands on."""
+    packed = gzip.compress(json.dumps({"access_token": ACCESS}).encode())
+    headers = {"content-encoding": "gzip"}
+    with answering(lambda request: httpx.Response(200, content=packed, headers=headers), monkeypatch):
+        assert oauth.refresh(Secret(REFRESH)).access_token == Secret(ACCESS)
 
 
 def test_a_redirect_is_never_followed(monkeypatch: pytest.MonkeyPatch) -> None:
