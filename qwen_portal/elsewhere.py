@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError
 from qwen_portal.files import read_owned, remove, write_private
+from qwen_portal.records import LATEST_SECONDS, json_object, moment, token
 from qwen_portal.secrets import Secret
 from qwen_portal.stores.qwen_cli import qwen_cli_lock
 
@@ -21,8 +22,6 @@ _REFRESH = ("refresh_token", "refresh")
 _END = ("expiry_date", "expires_at", "expires")
 _OURS = {"v", "kind", "plan", "issued_at", "generation", "refreshed", "label"}
 _FIELDS = {*_ACCESS, *_REFRESH, *_END, *_OURS, "id_token", "token_type", "type", "expires_in", "resource_url"}
-# Later than any number of seconds, earlier than any number of milliseconds that could be meant.
-_MILLISECONDS_FROM = 100_000_000_000
 
 
 class Login(NamedTuple):
@@ -79,22 +78,15 @@ def read_sign_ins(path: Path) -> SignInFile:
     text = read_owned(path)
     if text is None:
         raise QwenError(f"There is no file {path}.", hint="Run `qwen-portal import` without a name to look around.")
-    record = _parse(Secret(text))
+    record = json_object(text) or {}
     accounts = record.get("accounts")
     found = _one(path, record) if not isinstance(accounts, list) else _several(path, record, accounts)
     if not found.logins:
         raise QwenError(
-            f"{path} holds no sign-in.", hint="It takes JSON with access_token, refresh_token and expiry_date."
+            f"{path} holds no sign-in.",
+            hint="It takes JSON with access_token, refresh_token and expiry_date; tokens without space or line break.",
         )
     return found
-
-
-def _parse(text: Secret) -> dict[str, Any]:
-    try:
-        record = json.loads(text.reveal())
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _one(path: Path, record: dict[str, Any]) -> SignInFile:
@@ -107,9 +99,9 @@ def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInF
     """Read opencode's accounts; entries that hold no sign-in stay where they are."""
     logins, others = list[Login](), list[Any]()
     for entry in accounts:
-        token = entry.get("token") if isinstance(entry, dict) else None
-        own = {name: entry[name] for name in ("resource_url",) if entry.get(name)} if isinstance(token, dict) else {}
-        credential = _credential(own | token) if isinstance(token, dict) else None
+        held = entry.get("token") if isinstance(entry, dict) else None
+        own = {name: entry[name] for name in ("resource_url",) if entry.get(name)} if isinstance(held, dict) else {}
+        credential = _credential(own | held) if isinstance(held, dict) else None
         if credential is None:
             others.append(entry)
             continue
@@ -124,7 +116,7 @@ def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInF
 
 
 def _credential(record: dict[str, Any]) -> Credential | None:
-    access, refresh = _text(record, _ACCESS), _text(record, _REFRESH)
+    access, refresh = token(_text(record, _ACCESS)), token(_text(record, _REFRESH))
     if access is None or refresh is None:
         return None
     ends = (_seconds(record.get(name)) for name in _END)
@@ -141,7 +133,8 @@ def _text(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return next((value for name in names if isinstance(value := record.get(name), str) and value), None)
 
 
-def _seconds(moment: object) -> float | None:
-    if isinstance(moment, bool) or not isinstance(moment, int | float) or not 0 < moment < float("inf"):
-        return None
-    return moment / 1000 if moment >= _MILLISECONDS_FROM else float(moment)
+def _seconds(value: object) -> float | None:
+    number = moment(value)
+    if number is None and isinstance(value, int | float) and LATEST_SECONDS <= value < LATEST_SECONDS * 1000:
+        return value / 1000
+    return number or None

@@ -155,6 +155,37 @@ def test_any_json_with_these_fields_moves(tmp_path: Path, end: dict[str, Any], l
     assert json.loads(path.read_text()) == {"theme": "dark"}
 
 
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "1" + "0" * 5000, "1e306", "Infinity", "NaN", "-1", "true"])
+def test_an_end_that_cannot_be_meant_counts_as_none(tmp_path: Path, absurd: str) -> None:
+    """The tokens are what counts; they are refreshed first, and no number is too large to be read or shown."""
+    path = tmp_path / "any.json"
+    path.write_text(json.dumps(tokens(expiry_date="?")).replace('"?"', absurd))
+    assert run("import", str(path), "--yes").exit_code == 0
+    assert qwen_portal.accounts()[0].expires_at == pytest.approx(time.time(), abs=60)
+    assert run("status").exit_code == 0
+    assert not path.exists()
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
+    """Some editors and shells of Windows put one before any text."""
+    path = tmp_path / "any.json"
+    path.write_text("\ufeff" + json.dumps(tokens()), encoding="utf-8")
+    assert run("import", str(path), "--yes").exit_code == 0
+    assert kept() == {"default": "access-one"}
+
+
+@pytest.mark.parametrize("field", ["access_token", "refresh_token"])
+@pytest.mark.parametrize("bad", ["two\nlines", "two words", "ünï", "\x00"])
+def test_a_token_that_no_request_can_carry_stays_where_it_is(tmp_path: Path, field: str, bad: str) -> None:
+    """It would be good for nothing here, and the file may be all that its owner can mend it from."""
+    path = write(tmp_path / "any.json", tokens(**{field: bad}))
+    done = run("import", str(path), "--yes")
+    assert done.exit_code == 1
+    assert "line break" in done.stderr
+    assert path.exists()
+    assert qwen_portal.accounts() == []
+
+
 def test_a_named_file_alone_moves(home: Path, tmp_path: Path) -> None:
     """The CLI keeps its own."""
     path = cli_file(home)
@@ -279,7 +310,9 @@ def test_our_own_files_are_not_moved(home: Path, tmp_path: Path, monkeypatch: py
     assert path.exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"accounts": []}', '{"access_token": "a"}', '{"accounts": [1, {}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"accounts": []}', '{"access_token": "a"}', '{"accounts": [1, {}]}', "[" * 100_000]
+)
 def test_what_holds_no_sign_in_is_said_so(tmp_path: Path, text: str) -> None:
     """And it stays as it is."""
     path = tmp_path / "any.json"
