@@ -45,11 +45,22 @@ class SignInFile(NamedTuple):
         path: The file.
         logins: The sign-ins in it, the one in use first.
         rest: What is in it besides; empty if nothing.
+        text: The whole content as it was read.
     """
 
     path: Path
     logins: list[Login]
     rest: dict[str, Any]
+    text: Secret
+
+    def newer(self) -> "SignInFile | None":
+        """Return what the file's own program made of it meanwhile; ``None`` if it left it alone, or removed it.
+
+        Raises:
+            QwenError: It cannot be read any more, or holds no sign-in.
+        """
+        text = read_owned(self.path)
+        return None if text is None or text == self.text.reveal() else read_sign_ins(self.path)
 
     def take_out(self) -> None:
         """Remove the sign-ins from the file, and the file if nothing else is in it.
@@ -80,22 +91,22 @@ def read_sign_ins(path: Path) -> SignInFile:
         raise QwenError(f"There is no file {path}.", hint="Run `qwen-portal import` without a name to look around.")
     record = json_object(text) or {}
     accounts = record.get("accounts")
-    found = _one(path, record) if not isinstance(accounts, list) else _several(path, record, accounts)
-    if not found.logins:
+    logins, rest = _several(record, accounts) if isinstance(accounts, list) else _one(record)
+    if not logins:
         raise QwenError(
             f"{path} holds no sign-in.",
             hint="It takes JSON with access_token, refresh_token and expiry_date; tokens without space or line break.",
         )
-    return found
+    return SignInFile(path, logins, rest, Secret(text))
 
 
-def _one(path: Path, record: dict[str, Any]) -> SignInFile:
+def _one(record: dict[str, Any]) -> tuple[list[Login], dict[str, Any]]:
     credential = _credential(record)
     logins = [] if credential is None else [Login(_text(record, ("label",)), credential)]
-    return SignInFile(path, logins, {name: value for name, value in record.items() if name not in _FIELDS})
+    return logins, {name: value for name, value in record.items() if name not in _FIELDS}
 
 
-def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInFile:
+def _several(record: dict[str, Any], accounts: list[Any]) -> tuple[list[Login], dict[str, Any]]:
     """Read opencode's accounts; entries that hold no sign-in stay where they are."""
     logins, others = list[Login](), list[Any]()
     for entry in accounts:
@@ -111,8 +122,7 @@ def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInF
             logins.insert(0, login)
         else:
             logins.append(login)
-    rest = record | {"accounts": others, "activeAccountId": None} if others else {}
-    return SignInFile(path, logins, rest)
+    return logins, record | {"accounts": others, "activeAccountId": None} if others else {}
 
 
 def _credential(record: dict[str, Any]) -> Credential | None:

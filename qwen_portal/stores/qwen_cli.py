@@ -36,6 +36,19 @@ def own_folder(home: Path) -> Path:
     return home / "qwen-cli" / hashlib.sha256(str(qwen_cli_file()).encode()).hexdigest()[:16]
 
 
+def forget_last_seen(home: Path) -> None:
+    """Forget what was seen last in the CLI's file, so that taking it away is not undone.
+
+    Raises:
+        QwenStoreError: The file system refused.
+    """
+    remove(_last_seen(home))
+
+
+def _last_seen(home: Path) -> Path:
+    return own_folder(home) / "last-seen.json"
+
+
 def qwen_cli_lock(file: Path) -> QwenCliLock:
     """Return the lock that programs hold while they refresh such a file: it is beside it, with suffix ``.lock``."""
     return QwenCliLock(file.with_suffix(".lock"))
@@ -56,7 +69,7 @@ class QwenCliStore(FileStore):
         super().__init__(home)
         self._file, self._index = qwen_cli_file(), index
         self._folder = self._file.parent
-        self._memory = own_folder(home) / "last-seen.json"
+        self._memory = _last_seen(home)
         self._seen = 0
 
     def path(self, label: str) -> Path:
