@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qwen_portal.plans import OAUTH
+from qwen_portal.records import LATEST_SECONDS, json_object, moment
 from qwen_portal.secrets import Secret
 
 if TYPE_CHECKING:
@@ -149,15 +150,15 @@ class Credential:
             ValueError: It is not a record of this package; the message quotes nothing of it.
         """
         try:
-            return cls._from_record(json.loads(record.reveal()))
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls._from_record(json_object(record.reveal()) or {})
+        except (ValueError, TypeError, KeyError):
             pass
         msg = "not a credential record"
         raise ValueError(msg)
 
     @classmethod
     def _from_record(cls, record: dict[str, Any]) -> "Credential":
-        refresh_token, expires_at = record.get("refresh_token"), record.get("expires_at")
+        refresh_token, issued_at = record.get("refresh_token"), moment(record.get("issued_at")) or 0.0
         if record["kind"] not in {"oauth", "key"} or not record["access_token"]:
             raise ValueError
         return cls(
@@ -165,10 +166,10 @@ class Credential:
             plan=_text(record["plan"]),
             access_token=Secret(_text(record["access_token"])),
             refresh_token=Secret(_text(refresh_token)) if refresh_token else None,
-            issued_at=float(record.get("issued_at", 0.0)),
-            expires_at=None if expires_at is None else float(expires_at),
+            issued_at=issued_at,
+            expires_at=None if record.get("expires_at") is None else end(record["expires_at"], issued_at),
             resource_url=record.get("resource_url") and _text(record["resource_url"]),
-            generation=int(record.get("generation", 1)),
+            generation=_generation(record.get("generation", 1)),
             refreshed=bool(record.get("refreshed", False)),
         )
 
@@ -176,6 +177,19 @@ class Credential:
 def life(expires_in: float | None) -> float:
     """Return a token's life in seconds, 6 hours where the server gave none or an absurd one."""
     return expires_in if expires_in is not None and 0 < expires_in <= _LONGEST_LIFE else DEFAULT_LIFE
+
+
+def end(expires_at: object, issued_at: float) -> float:
+    """Return a token's end in seconds since the epoch, 6 hours after its making where none is given that could be."""
+    known = moment(expires_at)
+    return issued_at + DEFAULT_LIFE if known is None else known
+
+
+def _generation(value: object) -> int:
+    # one that could not be meant would not fit a file's time, nor be outdone by any later one
+    if not isinstance(value, int) or not 0 <= value < LATEST_SECONDS * 1000:
+        raise ValueError
+    return value
 
 
 def _new_generation(now: float) -> int:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError
 from qwen_portal.files import read_owned, remove, write_private
+from qwen_portal.records import LATEST_SECONDS, json_object, moment, token
 from qwen_portal.secrets import Secret
 from qwen_portal.stores.qwen_cli import qwen_cli_lock
 
@@ -21,8 +22,6 @@ _REFRESH = ("refresh_token", "refresh")
 _END = ("expiry_date", "expires_at", "expires")
 _OURS = {"v", "kind", "plan", "issued_at", "generation", "refreshed", "label"}
 _FIELDS = {*_ACCESS, *_REFRESH, *_END, *_OURS, "id_token", "token_type", "type", "expires_in", "resource_url"}
-# Later than any number of seconds, earlier than any number of milliseconds that could be meant.
-_MILLISECONDS_FROM = 100_000_000_000
 
 
 class Login(NamedTuple):
@@ -46,11 +45,22 @@ class SignInFile(NamedTuple):
         path: The file.
         logins: The sign-ins in it, the one in use first.
         rest: What is in it besides; empty if nothing.
+        text: The whole content as it was read.
     """
 
     path: Path
     logins: list[Login]
     rest: dict[str, Any]
+    text: Secret
+
+    def newer(self) -> "SignInFile | None":
+        """Return what the file's own program made of it meanwhile; ``None`` if it left it alone, or removed it.
+
+        Raises:
+            QwenError: It cannot be read any more, or holds no sign-in.
+        """
+        text = read_owned(self.path)
+        return None if text is None or text == self.text.reveal() else read_sign_ins(self.path)
 
     def take_out(self) -> None:
         """Remove the sign-ins from the file, and the file if nothing else is in it.
@@ -79,37 +89,30 @@ def read_sign_ins(path: Path) -> SignInFile:
     text = read_owned(path)
     if text is None:
         raise QwenError(f"There is no file {path}.", hint="Run `qwen-portal import` without a name to look around.")
-    record = _parse(Secret(text))
+    record = json_object(text) or {}
     accounts = record.get("accounts")
-    found = _one(path, record) if not isinstance(accounts, list) else _several(path, record, accounts)
-    if not found.logins:
+    logins, rest = _several(record, accounts) if isinstance(accounts, list) else _one(record)
+    if not logins:
         raise QwenError(
-            f"{path} holds no sign-in.", hint="It takes JSON with access_token, refresh_token and expiry_date."
+            f"{path} holds no sign-in.",
+            hint="It takes JSON with access_token, refresh_token and expiry_date; tokens without space or line break.",
         )
-    return found
+    return SignInFile(path, logins, rest, Secret(text))
 
 
-def _parse(text: Secret) -> dict[str, Any]:
-    try:
-        record = json.loads(text.reveal())
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def _one(path: Path, record: dict[str, Any]) -> SignInFile:
+def _one(record: dict[str, Any]) -> tuple[list[Login], dict[str, Any]]:
     credential = _credential(record)
     logins = [] if credential is None else [Login(_text(record, ("label",)), credential)]
-    return SignInFile(path, logins, {name: value for name, value in record.items() if name not in _FIELDS})
+    return logins, {name: value for name, value in record.items() if name not in _FIELDS}
 
 
-def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInFile:
+def _several(record: dict[str, Any], accounts: list[Any]) -> tuple[list[Login], dict[str, Any]]:
     """Read opencode's accounts; entries that hold no sign-in stay where they are."""
     logins, others = list[Login](), list[Any]()
     for entry in accounts:
-        token = entry.get("token") if isinstance(entry, dict) else None
-        own = {name: entry[name] for name in ("resource_url",) if entry.get(name)} if isinstance(token, dict) else {}
-        credential = _credential(own | token) if isinstance(token, dict) else None
+        held = entry.get("token") if isinstance(entry, dict) else None
+        own = {name: entry[name] for name in ("resource_url",) if entry.get(name)} if isinstance(held, dict) else {}
+        credential = _credential(own | held) if isinstance(held, dict) else None
         if credential is None:
             others.append(entry)
             continue
@@ -119,12 +122,11 @@ def _several(path: Path, record: dict[str, Any], accounts: list[Any]) -> SignInF
             logins.insert(0, login)
         else:
             logins.append(login)
-    rest = record | {"accounts": others, "activeAccountId": None} if others else {}
-    return SignInFile(path, logins, rest)
+    return logins, record | {"accounts": others, "activeAccountId": None} if others else {}
 
 
 def _credential(record: dict[str, Any]) -> Credential | None:
-    access, refresh = _text(record, _ACCESS), _text(record, _REFRESH)
+    access, refresh = token(_text(record, _ACCESS)), token(_text(record, _REFRESH))
     if access is None or refresh is None:
         return None
     ends = (_seconds(record.get(name)) for name in _END)
@@ -141,7 +143,8 @@ def _text(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return next((value for name in names if isinstance(value := record.get(name), str) and value), None)
 
 
-def _seconds(moment: object) -> float | None:
-    if isinstance(moment, bool) or not isinstance(moment, int | float) or not 0 < moment < float("inf"):
-        return None
-    return moment / 1000 if moment >= _MILLISECONDS_FROM else float(moment)
+def _seconds(value: object) -> float | None:
+    number = moment(value)
+    if number is None and isinstance(value, int | float) and LATEST_SECONDS <= value < LATEST_SECONDS * 1000:
+        return value / 1000
+    return number or None

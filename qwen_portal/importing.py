@@ -3,6 +3,7 @@
 Never copied: a refresh token serves once, so of two copies the one that is used first ends the other.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +12,13 @@ from qwen_portal.credentials import Credential
 from qwen_portal.elsewhere import Login, SignInFile, lock_of, read_sign_ins
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.index import Entry, check_label
-from qwen_portal.places import usual_files
+from qwen_portal.places import qwen_cli_file, usual_files
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.stores.qwen_cli import forget_last_seen
+
+# A program that refreshes changes its file once in hours.
+_LOOKS = 3
 
 
 class Move(NamedTuple):
@@ -89,18 +95,57 @@ def move(session: Session, path: Path) -> list[Move]:
     with lock_of(path):
         file = read_sign_ins(path)
         planned = moves(session.accounts, file)
-        for label, login, is_new in planned:
-            if is_new:
-                session.accounts.check_place(label)
-                session.accounts.add(label, login.credential)
-                _note_quota(session.accounts, label, login)
+        for each in planned:
+            if each.is_new:
+                session.accounts.check_place(each.label)
+                _keep(session.accounts, each.label, each.login)
+        file = _newest(session.accounts, file, planned)
         try:
+            if path.resolve() == qwen_cli_file().resolve():
+                forget_last_seen(session.settings.home)
             file.take_out()
         except QwenStoreError as exc:
             message = f"The sign-in is kept here now, but is still in {path} too. {exc.message}"
             hint = f"Remove {path} yourself, soon: if another program refreshes that copy, the sign-in here ends."
             raise type(exc)(message, hint=hint) from None
     return planned
+
+
+def _newest(accounts: Accounts, file: SignInFile, planned: list[Move]) -> SignInFile:
+    """Keep what the file's own program stored meanwhile, too: its refresh ended what was read before.
+
+    Raises:
+        QwenStoreError: The file cannot be followed, and is left as it is.
+    """
+    for _ in range(_LOOKS):
+        try:
+            newer = file.newer()
+        except QwenError:
+            break
+        if newer is None:
+            return file
+        if [login.name for login in newer.logins] != [login.name for login in file.logins]:
+            break
+        for move, before, login in zip(planned, file.logins, newer.logins, strict=True):
+            if _tokens(before) != _tokens(login):
+                _keep(accounts, move.label, login)
+        file = newer
+    raise QwenStoreError(
+        f"Another program is changing {file.path}, so it is left as it is; what was kept of it here may be over.",
+        hint="Close that program, then run `qwen-portal import` again.",
+    )
+
+
+def _keep(accounts: Accounts, label: str, login: Login) -> None:
+    credential, known = login.credential, _load(accounts, label)
+    if known is not None:
+        credential = replace(credential, generation=max(credential.generation, known.generation + 1))
+    accounts.add(label, credential)
+    _note_quota(accounts, label, login)
+
+
+def _tokens(login: Login) -> tuple[Secret, Secret | None]:
+    return login.credential.access_token, login.credential.refresh_token
 
 
 def _note_quota(accounts: Accounts, label: str, login: Login) -> None:

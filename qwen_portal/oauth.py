@@ -6,6 +6,7 @@ Sources: RFC 8628 (device authorization), RFC 7636 (PKCE), docs/protocol.md "Sig
 import base64
 import hashlib
 import secrets as random
+import time
 import uuid
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -25,10 +26,12 @@ from qwen_portal.oauth_answers import (
     error_code,
     is_dead,
     is_pending,
+    json_body,
     refusal,
     token_response,
     words,
 )
+from qwen_portal.records import json_object
 from qwen_portal.refusals import is_web_page
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CLIENT_ID, CONNECT_TIMEOUT, OAUTH_URL, REFRESH_TIMEOUT, SIGN_IN_TIMEOUT
@@ -135,6 +138,9 @@ def poll(
         },
         timeout,
     )
+    tokens = token_response(response)
+    if tokens is not None:
+        return tokens
     code = error_code(response)
     if code == "authorization_pending" or is_pending(response):
         return PollStatus.PENDING
@@ -148,8 +154,8 @@ def poll(
         raise QwenLoginTimeoutError(msg)
     if not response.is_success or code:
         raise refusal(response, "The sign-in host refused the sign-in", (device_code, verifier))
-    tokens = token_response(response)
-    return PollStatus.PENDING if tokens is None else tokens
+    json_body(response)
+    return PollStatus.PENDING
 
 
 def refresh(
@@ -177,6 +183,9 @@ def refresh(
             timeout,
             client=client,
         )
+    tokens = token_response(response)
+    if tokens is not None:
+        return tokens
     code = error_code(response)
     if is_dead(response, code):
         said = words(response, (refresh_token,))
@@ -184,11 +193,9 @@ def refresh(
         raise QwenRefreshTokenInvalidError(msg)
     if not response.is_success or code:
         raise refusal(response, "The sign-in host did not renew the token", (refresh_token,))
-    tokens = token_response(response)
-    if tokens is None:
-        msg = "The sign-in host answered the refresh without a token."
-        raise QwenOAuthError(msg, hint="Try again in a minute; the sign-in is kept.")
-    return tokens
+    json_body(response)
+    msg = "The sign-in host answered the refresh without a token."
+    raise QwenOAuthError(msg, hint="Try again in a minute; the sign-in is kept.")
 
 
 def _post(
@@ -203,15 +210,18 @@ def _post(
 
     from qwen_portal.pools import sync_pool
 
-    limits = httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+    connect = min(timeout, CONNECT_TIMEOUT)
+    limits, give_up = httpx.Timeout(timeout, connect=connect), time.monotonic() + connect + timeout
     error: QwenConnectionError | QwenTimeoutError
     try:
-        return (client or sync_pool()).post(
+        with (client or sync_pool()).stream(
+            "POST",
             url,
             data={name: value.reveal() if isinstance(value, Secret) else value for name, value in form.items()},
             headers={"Accept": "application/json", **(headers or {})},
             timeout=limits,
-        )
+        ) as response:
+            return _whole(response, give_up)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
         error = QwenConnectionError(f"The sign-in host {_host(url)} could not be reached ({_reason(exc)}).")
         error.sent = False
@@ -221,6 +231,23 @@ def _post(
         error = QwenConnectionError(f"The connection to the sign-in host {_host(url)} broke ({_reason(exc)}).")
     # Raised outside the handlers: the HTTP library's frames hold the form in clear and must not travel along.
     raise error
+
+
+def _whole(response: "httpx.Response", give_up: float) -> "httpx.Response":
+    """Read the body, which the HTTP library's own limits, a silence at a time, would let drip for ever."""
+    import httpx
+
+    content = bytearray()
+    for chunk in response.iter_bytes():
+        content += chunk
+        if time.monotonic() > give_up:
+            # a pair that came late is a pair
+            if json_object(content.decode("utf-8", errors="replace")) is not None:
+                break
+            raise httpx.ReadTimeout("the answer drips")
+    # decoded by now
+    headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
+    return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
 
 def _base64url(data: bytes) -> str:

@@ -3,10 +3,13 @@
 Source: docs/protocol.md, "Sign-in".
 """
 
+import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qwen_portal.errors import QwenError, QwenOAuthError, QwenRateLimitError, QwenServerError
+from qwen_portal.records import json_object, token
 from qwen_portal.refusals import is_web_page
 from qwen_portal.secrets import Secret, printable
 
@@ -16,11 +19,21 @@ if TYPE_CHECKING:
 DEFAULT_INTERVAL = 2.0
 _DEFAULT_DEVICE_LIFE = 900.0
 _DEAD_CODES = {"invalid_request", "invalid_grant", "invalid_token", "expired_token", "token_expired", "access_denied"}
-# What a refusal without such a code means, unless it is about the client rather than the token.
+# What a refusal with any other code means, unless that is about the client, or passes.
 _DEAD_STATUS = {401, 403}
-_CLIENT_CODES = {"invalid_client", "unauthorized_client", "slow_down"}
+_OTHER_CODES = {
+    "invalid_client",
+    "unauthorized_client",
+    "slow_down",
+    "temporarily_unavailable",
+    "server_error",
+    "rate_limit_exceeded",
+}
 _TOO_MANY = 429
 _SERVER_ERROR = 500
+_MEMBER = re.compile(
+    r'"(access_token|refresh_token|expires_in|resource_url|endpoint)"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.)*"|\d+)'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,7 @@ def device_authorization(response: "httpx.Response") -> DeviceAuthorization:
     Raises:
         QwenError: It is none; a refusal also comes with status 200.
     """
-    body = _secrets_wrapped(_json(response))
+    body = _secrets_wrapped(json_body(response))
     device_code = body.get("device_code")
     if not response.is_success or not isinstance(device_code, Secret):
         raise refusal(response, "The sign-in host gave no device code")
@@ -99,13 +112,20 @@ def is_dead(response: "httpx.Response", code: str) -> bool:
         or is_web_page(response.headers, response.content)
     ):
         return False
-    rejected = response.status_code in _DEAD_STATUS and bool(_fields(response)) and code not in _CLIENT_CODES
+    # without a code it may be a proxy's or a gateway's, which knows nothing of the token
+    rejected = response.status_code in _DEAD_STATUS and code not in {"", *_OTHER_CODES}
     return rejected or code in _DEAD_CODES
 
 
 def token_response(response: "httpx.Response") -> TokenResponse | None:
-    """Read a token answer; ``None`` where the access token is missing or null."""
-    body = _secrets_wrapped(_json(response))
+    """Read a token answer, whatever else is in it or wrong with it; ``None`` where it holds no access token.
+
+    The token that was sent is spent by now, so a pair that is thrown away is a sign-in lost.
+    """
+    if not response.is_success:
+        return None
+    text = _text(response)
+    body = _secrets_wrapped(json_object(text) or _members(text))
     access_token, refresh_token = body.get("access_token"), body.get("refresh_token")
     resource_url = body.get("resource_url") or body.get("endpoint")
     if not isinstance(access_token, Secret):
@@ -118,9 +138,21 @@ def token_response(response: "httpx.Response") -> TokenResponse | None:
     )
 
 
+def _members(text: str) -> dict[str, Any]:
+    """Find a token answer's fields in what no parser takes: cut short, or nested too deep."""
+    members = (json_object(f"{{{member[0]}}}") for member in _MEMBER.finditer(text))
+    return {name: value for member in members if member is not None for name, value in member.items()}
+
+
 def _secrets_wrapped(body: dict[str, Any]) -> dict[str, Any]:
     secret = ("access_token", "refresh_token", "device_code", "id_token")
-    return {name: Secret(str(value)) if name in secret and value else value for name, value in body.items()}
+    return {name: _wrapped(value) if name in secret else value for name, value in body.items()}
+
+
+def _wrapped(value: object) -> Secret | None:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    found = token(str(value) if number else value)
+    return None if found is None else Secret(found)
 
 
 def refusal(response: "httpx.Response", what: str, secrets: tuple[Secret, ...] = ()) -> QwenError:
@@ -139,13 +171,14 @@ def refusal(response: "httpx.Response", what: str, secrets: tuple[Secret, ...] =
     return QwenOAuthError(text)
 
 
-def _json(response: "httpx.Response") -> dict[str, Any]:
-    """Parse a JSON object; a web page, an empty or another body raises the error that says so."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
+def json_body(response: "httpx.Response") -> dict[str, Any]:
+    """Return the answer's JSON object.
+
+    Raises:
+        QwenError: It is a web page, empty or another body, and the error says so.
+    """
+    body = json_object(_text(response))
+    if body is not None:
         return body
     if response.is_success and not is_web_page(response.headers, response.content):
         empty = "an empty answer" if not response.content.strip() else "something that is not JSON"
@@ -154,12 +187,13 @@ def _json(response: "httpx.Response") -> dict[str, Any]:
     raise refusal(response, "The sign-in host could not be understood")
 
 
+def _text(response: "httpx.Response") -> str:
+    # not response.json(), which gives up on a single byte that is not UTF-8
+    return response.content.decode("utf-8", errors="replace")
+
+
 def _fields(response: "httpx.Response") -> dict[str, Any]:
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return json_object(_text(response)) or {}
 
 
 def error_code(response: "httpx.Response") -> str:
@@ -184,6 +218,6 @@ def words(response: "httpx.Response", secrets: tuple[Secret, ...]) -> str:
 def _number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if number > 0 and not isinstance(value, bool) else None
+    return number if number > 0 and math.isfinite(number) and not isinstance(value, bool) else None

@@ -9,6 +9,7 @@ from pathlib import Path
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+from qwen_portal.records import json_object
 from qwen_portal.secrets import Secret
 
 
@@ -125,28 +126,51 @@ class OneFileStore(FileStore):
         """Return the one file.
 
         Raises:
-            QwenStoreError: It keeps another account already.
+            QwenStoreError: It keeps another account already, or something that is not ours.
         """
-        owner = self.owner()
+        text = read_private(self._path)
+        owner = _owner(text)
+        # an empty file is what mktemp makes for whoever asks
+        if owner is None and text is not None and text.strip():
+            msg = f"{self._path} is there already and holds no sign-in of this package; it is left as it is."
+            raise QwenStoreError(
+                msg, hint="Name another file, or move this one away; `qwen-portal import` moves sign-ins."
+            )
         if owner not in (None, label):
             msg = f"{self._path} keeps the account {owner!r}; it has room for one."
             raise QwenStoreError(msg, hint="QWEN_PORTAL_STORE=file keeps any number of accounts.")
         return self._path
 
+    def load(self, label: str) -> Credential | None:
+        """Return the account's credential, or ``None``; an empty file has none.
+
+        Raises:
+            QwenStoreError: As :meth:`path` and :meth:`FileStore.load` say.
+        """
+        self.path(label)
+        return None if self.owner() is None else super().load(label)
+
     def owner(self) -> str | None:
         """Return the label of the account that the file keeps, or ``None``."""
-        try:
-            owner = json.loads(read_private(self._path) or "{}").get("label")
-        except (ValueError, AttributeError):
-            return None
-        return owner if isinstance(owner, str) else None
+        return _owner(read_private(self._path))
+
+    def found(self) -> Iterator[tuple[str, Credential]]:
+        """Yield the sign-in of the one file, if there is one that can be read."""
+        if labelled := _labelled(self._path):
+            yield labelled[1:]
+
+
+def _owner(text: str | None) -> str | None:
+    record = json_object(text or "") or {}
+    label = record.get("label")
+    return label if "v" in record and isinstance(label, str) else None
 
 
 def _labelled(path: Path) -> tuple[Path, str, Credential] | None:
-    with suppress(QwenStoreError, ValueError, AttributeError):
-        text = read_private(path) or "{}"
-        label = json.loads(text).get("label")
-        return (path, label, Credential.from_json(Secret(text))) if isinstance(label, str) else None
+    with suppress(QwenStoreError, ValueError):
+        text = read_private(path)
+        label = _owner(text)
+        return None if text is None or label is None else (path, label, Credential.from_json(Secret(text)))
     return None
 
 

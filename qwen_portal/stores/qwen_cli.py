@@ -14,14 +14,14 @@ import stat
 import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
 
-from qwen_portal.credentials import Credential
+from qwen_portal.credentials import Credential, end
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.files import make_private_folder, read_owned, read_private, remove, write_private
 from qwen_portal.index import Index
 from qwen_portal.places import qwen_cli_file
 from qwen_portal.plans import OAUTH
+from qwen_portal.records import json_object, token
 from qwen_portal.secrets import Secret
 from qwen_portal.stores.file import FileStore
 from qwen_portal.stores.qwen_cli_lock import QwenCliLock
@@ -34,6 +34,19 @@ _LOST_RACE_SECONDS = 60.0
 def own_folder(home: Path) -> Path:
     """Return where the account index for the CLI's file is; another QWEN_HOME has another one."""
     return home / "qwen-cli" / hashlib.sha256(str(qwen_cli_file()).encode()).hexdigest()[:16]
+
+
+def forget_last_seen(home: Path) -> None:
+    """Forget what was seen last in the CLI's file, so that taking it away is not undone.
+
+    Raises:
+        QwenStoreError: The file system refused.
+    """
+    remove(_last_seen(home))
+
+
+def _last_seen(home: Path) -> Path:
+    return own_folder(home) / "last-seen.json"
 
 
 def qwen_cli_lock(file: Path) -> QwenCliLock:
@@ -56,7 +69,7 @@ class QwenCliStore(FileStore):
         super().__init__(home)
         self._file, self._index = qwen_cli_file(), index
         self._folder = self._file.parent
-        self._memory = own_folder(home) / "last-seen.json"
+        self._memory = _last_seen(home)
         self._seen = 0
 
     def path(self, label: str) -> Path:
@@ -129,7 +142,7 @@ class QwenCliStore(FileStore):
         return remove(self.path(label))
 
     def _record(self, label: str, credential: Credential) -> str:  # noqa: ARG002 - as above
-        others = _parse(read_owned(self._file)) or {}
+        others = json_object(read_owned(self._file) or "") or {}
         refresh_token = credential.refresh_token
         known = {
             "access_token": credential.access_token.reveal(),
@@ -192,20 +205,12 @@ def _milliseconds(found: os.stat_result) -> int:
     return found.st_mtime_ns // 1_000_000 if stat.S_ISREG(found.st_mode) else 0
 
 
-def _parse(text: str | None) -> dict[str, Any] | None:
-    try:
-        record = json.loads(text or "{}")
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) else None
-
-
 def _credential(text: Secret, generation: int) -> Credential | None:
-    """Read the CLI's fields by the CLI's rules; ``None`` if they do not hold."""
-    record = _parse(text.reveal()) or {}
-    tokens = [record.get(name) for name in ("access_token", "refresh_token", "token_type")]
+    """Read the CLI's fields by the CLI's rules; ``None`` if they do not hold, or no request could be made with them."""
+    record = json_object(text.reveal()) or {}
+    tokens = [token(record.get(name)) for name in ("access_token", "refresh_token", "token_type")]
     expiry, resource_url = record.get("expiry_date"), record.get("resource_url")
-    if not all(isinstance(token, str) and token for token in tokens) or not isinstance(expiry, int | float):
+    if not all(tokens) or isinstance(expiry, bool) or not isinstance(expiry, int | float):
         return None
     return Credential(
         kind="oauth",
@@ -213,7 +218,7 @@ def _credential(text: Secret, generation: int) -> Credential | None:
         access_token=Secret(record["access_token"]),
         refresh_token=Secret(record["refresh_token"]),
         issued_at=generation / 1000,
-        expires_at=expiry / 1000,
+        expires_at=end(max(expiry / 1000, 0.0), generation / 1000),
         resource_url=resource_url if isinstance(resource_url, str) and resource_url else None,
         generation=generation,
     )

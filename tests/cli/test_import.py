@@ -155,6 +155,37 @@ def test_any_json_with_these_fields_moves(tmp_path: Path, end: dict[str, Any], l
     assert json.loads(path.read_text()) == {"theme": "dark"}
 
 
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "1" + "0" * 5000, "1e306", "Infinity", "NaN", "-1", "true"])
+def test_an_end_that_cannot_be_meant_counts_as_none(tmp_path: Path, absurd: str) -> None:
+    """The tokens are what counts; they are refreshed first, and no number is too large to be read or shown."""
+    path = tmp_path / "any.json"
+    path.write_text(json.dumps(tokens(expiry_date="?")).replace('"?"', absurd))
+    assert run("import", str(path), "--yes").exit_code == 0
+    assert qwen_portal.accounts()[0].expires_at == pytest.approx(time.time(), abs=60)
+    assert run("status").exit_code == 0
+    assert not path.exists()
+
+
+def test_a_byte_order_mark_is_no_obstacle(tmp_path: Path) -> None:
+    """Some editors and shells of Windows put one before any text."""
+    path = tmp_path / "any.json"
+    path.write_text("\ufeff" + json.dumps(tokens()), encoding="utf-8")
+    assert run("import", str(path), "--yes").exit_code == 0
+    assert kept() == {"default": "access-one"}
+
+
+@pytest.mark.parametrize("field", ["access_token", "refresh_token"])
+@pytest.mark.parametrize("bad", ["two\nlines", "two words", "ünï", "\x00"])
+def test_a_token_that_no_request_can_carry_stays_where_it_is(tmp_path: Path, field: str, bad: str) -> None:
+    """It would be good for nothing here, and the file may be all that its owner can mend it from."""
+    path = write(tmp_path / "any.json", tokens(**{field: bad}))
+    done = run("import", str(path), "--yes")
+    assert done.exit_code == 1
+    assert "line break" in done.stderr
+    assert path.exists()
+    assert qwen_portal.accounts() == []
+
+
 def test_a_named_file_alone_moves(home: Path, tmp_path: Path) -> None:
     """The CLI keeps its own."""
     path = cli_file(home)
@@ -244,6 +275,72 @@ def test_the_move_holds_the_clis_lock_and_keeps_before_it_removes(home: Path, mo
     assert list(path.parent.iterdir()) == []
 
 
+def rewriting(path: Path, records: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the file's own program store the next of these each time when something was kept here."""
+    add = Accounts.add
+
+    def meddle(self: Accounts, *args: Any) -> None:
+        add(self, *args)
+        if records:
+            write(path, records.pop(0))
+
+    monkeypatch.setattr(Accounts, "add", meddle)
+
+
+def test_a_pair_that_comes_while_the_old_one_moves_moves_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program without an agreed lock refreshed meanwhile: the pair that was read first is dead."""
+    path = home / ".opencode" / "qwen" / "oauth_token.json"
+    write(path, tokens("old"))
+    rewriting(path, [tokens("new"), tokens("newest", refresh_token="refresh-new")], monkeypatch)
+    assert run("import", "--yes").exit_code == 0
+    assert kept() == {"default": "access-newest"}
+    credential = Session().accounts.load(Session().choose())
+    assert credential.refresh_token == Secret("refresh-new")
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "changes", [["half a fi"], [tokens(str(number)) for number in range(9)], [{"accounts": [entry("a"), entry("b")]}]]
+)
+def test_a_file_that_cannot_be_followed_is_left_as_it_is(
+    home: Path, changes: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its program stored last may be the only pair that lives."""
+    path = home / ".opencode" / "qwen" / "oauth_token.json"
+    write(path, tokens("old"))
+    rewriting(path, list(changes), monkeypatch)
+    done = run("import", "--yes")
+    assert done.exit_code == 3
+    assert "import` again" in done.stderr
+    assert path.exists()
+
+
+def test_a_file_that_vanishes_meanwhile_is_moved_all_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing left to take out."""
+    path = cli_file(home)
+    add = Accounts.add
+
+    def vanish(self: Accounts, *args: Any) -> None:
+        add(self, *args)
+        path.unlink()
+
+    monkeypatch.setattr(Accounts, "add", vanish)
+    assert run("import", "--yes").exit_code == 0
+    assert kept() == {"default": "access-one"}
+
+
+def test_what_was_moved_does_not_come_back_as_a_copy(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the CLI that was seen within its first minute is put back when it vanishes, but not after a move."""
+    path = cli_file(home)
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "qwen-cli")
+    assert run("status").exit_code == 0
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "file")
+    assert run("import", "--yes").exit_code == 0
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "qwen-cli")
+    assert run("status").exit_code == 4
+    assert not path.exists()
+
+
 def test_a_cli_at_work_is_not_disturbed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock is respected; nothing moves while it refreshes."""
     path = cli_file(home)
@@ -279,7 +376,9 @@ def test_our_own_files_are_not_moved(home: Path, tmp_path: Path, monkeypatch: py
     assert path.exists()
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"accounts": []}', '{"access_token": "a"}', '{"accounts": [1, {}]}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"accounts": []}', '{"access_token": "a"}', '{"accounts": [1, {}]}', "[" * 100_000]
+)
 def test_what_holds_no_sign_in_is_said_so(tmp_path: Path, text: str) -> None:
     """And it stays as it is."""
     path = tmp_path / "any.json"

@@ -6,7 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -218,3 +218,42 @@ def test_one_file_keeps_one_account(tmp_path: Path) -> None:
         store.save("home", credential())
     assert store.load("work") == credential()
     assert store.owner() == "work"
+
+
+FOREIGN = [
+    "precious notes",
+    '{"access_token":"a","refresh_token":"PRECIOUS","token_type":"Bearer","expiry_date":1}',
+    '{"label":"work"}',
+    "[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN, ids=range(len(FOREIGN)))
+def test_a_file_that_is_not_ours_is_never_written_over(text: str, tmp_path: Path) -> None:
+    """A slip in QWEN_PORTAL_STORE must not cost the qwen CLI's sign-in, nor anybody's notes."""
+    path = tmp_path / "notes.json"
+    write_private(path, text)
+    store = OneFileStore(path)
+    calls: list[Callable[[], object]] = [
+        lambda: store.probe("work"),
+        lambda: store.rehearse("work", credential()),
+        lambda: store.save("work", credential()),
+        lambda: store.load("work"),
+        lambda: store.delete("work"),
+    ]
+    for call in calls:
+        with pytest.raises(QwenStoreError, match="holds no sign-in of this package"):
+            call()
+    assert store.owner() is None
+    assert path.read_text() == text
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_empty_file_is_as_good_as_none(tmp_path: Path) -> None:
+    """It is what mktemp leaves for whoever asked; there is nothing in it to lose."""
+    path = tmp_path / "token.json"
+    write_private(path, "")
+    store = OneFileStore(path)
+    assert store.load("work") is None
+    store.save("work", credential())
+    assert store.load("work") == credential()

@@ -1,8 +1,10 @@
 """The sign-in host's answers, each read as what it means (RFC 8628, RFC 7636, docs/protocol.md)."""
 
 import base64
+import gzip
 import hashlib
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -181,13 +183,50 @@ def test_an_odd_expires_in_counts_as_missing(odd: object, monkeypatch: pytest.Mo
     assert tokens.expires_in is None
 
 
+PAIR = f'"access_token":"{ACCESS}","refresh_token":"{REFRESH}"'
+WHOLE = [
+    f'{{{PAIR},"expires_in":1{"0" * 400}}}',
+    f'{{{PAIR},"expires_in":1{"0" * 5000}}}',
+    f'{{{PAIR},"expires_in":"1e999"}}',
+    f'{{{PAIR},"expires_in":NaN}}',
+    f'{{{PAIR},"error":"none"}}',
+    f'{{{PAIR},"status":"pending"}}',
+    f"\ufeff{{{PAIR}}}",
+    f'{{"deep":{"[" * 100_000}{"]" * 100_000},{PAIR}}}',
+    f'{{{PAIR},"name":"cut off',
+    f'{{{PAIR},"name":"\x00"}}',
+]
+
+
+@pytest.mark.parametrize("body", WHOLE, ids=range(len(WHOLE)))
+def test_a_pair_is_never_thrown_away_for_what_else_the_answer_holds(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token that was sent is spent: only what the answer holds continues the sign-in."""
+    for tokens in (_refresh(200, body, monkeypatch), _poll(200, body, monkeypatch)):
+        assert isinstance(tokens, TokenResponse)
+        assert tokens.access_token.reveal() == ACCESS
+        assert tokens.refresh_token == Secret(REFRESH)
+        assert tokens.expires_in is None
+
+
+def test_a_byte_that_is_not_utf8_costs_no_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in another field than the tokens, which are ASCII."""
+    content = f'{{{PAIR},"name":"é"}}'.encode("latin-1")
+    with answering(lambda request: httpx.Response(200, content=content), monkeypatch):
+        assert oauth.refresh(Secret(REFRESH)).access_token == Secret(ACCESS)
+
+
+def test_a_pair_in_a_refusal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a success says that these tokens are good."""
+    with pytest.raises(QwenRefreshTokenInvalidError):
+        _refresh(400, f'{{{PAIR},"error":"invalid_grant"}}', monkeypatch)
+
+
 DEAD = [
     (400, '{"error":"invalid_request","error_description":"Invalid refresh token or client_id"}'),
     (400, '{"error":"invalid_grant"}'),
     (401, '{"error":"invalid_token"}'),
     (403, '{"error":"forbidden"}'),
     (200, '{"error":"invalid_request"}'),
-    (401, '{"message":"no"}'),
 ]
 
 
@@ -215,6 +254,15 @@ PASSING = [
     (400, '{"error":"throttled"}'),
     (403, FIREWALL),
     (401, ""),
+    (401, '{"message":"no"}'),
+    (403, '{"message":"Blocked by policy"}'),
+    (403, '{"error":{"message":"Blocked by policy"}}'),
+    (401, '{"error":"temporarily_unavailable"}'),
+    (403, '{"error":"server_error"}'),
+    (403, '{"error":"RATE_LIMIT_EXCEEDED"}'),
+    (200, '{"access_token":["a"]}'),
+    (200, "[" * 100_000),
+    (400, "[" * 100_000),
 ]
 
 
@@ -251,6 +299,59 @@ def test_a_broken_connection_tells_whether_the_token_may_be_spent(
         oauth.refresh(Secret(REFRESH))
     assert getattr(caught.value, "sent", True) is sent
     assert_none_in_error(caught.value)
+
+
+class Dripping(httpx.SyncByteStream):
+    """A body that comes a byte at a time, each after a second of the test's own clock."""
+
+    def __init__(self, clock: list[float], begin: str = "") -> None:
+        self.clock = clock
+        self.begin = begin.encode()
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield one byte after the other, and then blanks without end."""
+        yield self.begin
+        while True:
+            self.clock[0] += 1.0
+            yield b" "
+
+    def close(self) -> None:
+        """Note that nobody goes on listening."""
+        self.closed = True
+
+
+def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time limit holds for the whole answer, not for each byte: others wait for the lock meanwhile."""
+    clock = [1000.0]
+    monkeypatch.setattr("qwen_portal.oauth.time.monotonic", lambda: clock[0])
+    body = Dripping(clock)
+    with (
+        answering(lambda request: httpx.Response(200, stream=body), monkeypatch),
+        pytest.raises(QwenTimeoutError) as caught,
+    ):
+        oauth.refresh(Secret(REFRESH), timeout=8.0)
+    assert clock[0] == 1017.0
+    assert body.closed
+    assert_none_in_error(caught.value)
+
+
+def test_a_pair_that_came_before_the_dripping_ends_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows a whole JSON object is not waited for."""
+    clock = [1000.0]
+    monkeypatch.setattr("qwen_portal.oauth.time.monotonic", lambda: clock[0])
+    body = Dripping(clock, f"{{{PAIR}}}")
+    with answering(lambda request: httpx.Response(200, stream=body), monkeypatch):
+        assert oauth.refresh(Secret(REFRESH), timeout=8.0).access_token == Secret(ACCESS)
+    assert body.closed
+
+
+def test_a_packed_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy may compress what it hands on."""
+    packed = gzip.compress(json.dumps({"access_token": ACCESS}).encode())
+    headers = {"content-encoding": "gzip"}
+    with answering(lambda request: httpx.Response(200, content=packed, headers=headers), monkeypatch):
+        assert oauth.refresh(Secret(REFRESH)).access_token == Secret(ACCESS)
 
 
 def test_a_redirect_is_never_followed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -277,7 +277,16 @@ def test_a_key_is_refused(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"access_token": "a", "refresh_token": "", "token_type": "Bearer", "expiry_date": 1}'],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"access_token": "a", "refresh_token": "", "token_type": "Bearer", "expiry_date": 1}',
+        '{"access_token": "a", "refresh_token": "b", "token_type": "Bearer", "expiry_date": true}',
+        '{"access_token": "a\\nb", "refresh_token": "b", "token_type": "Bearer", "expiry_date": 1}',
+    ],
 )
 def test_what_is_no_sign_in_is_left_as_it_is(file: Path, text: str) -> None:
     """The file is the CLI's: not ours to set aside; half a file may be whole a moment later."""
@@ -287,6 +296,22 @@ def test_what_is_no_sign_in_is_left_as_it_is(file: Path, text: str) -> None:
         qwen_portal.get_access_token()
     assert file.read_text() == text
     cli_writes(file)
+    assert qwen_portal.get_access_token() == "first"
+
+
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "1" + "0" * 5000, "1e306", "Infinity", "NaN"])
+def test_an_end_that_cannot_be_meant_ends_nothing(file: Path, absurd: str) -> None:
+    """The token serves for the 6 hours of one that does not say."""
+    cli_writes(file, expiry_date="?")
+    file.write_text(file.read_text().replace('"?"', absurd))
+    assert qwen_portal.get_access_token() == "first"
+    assert qwen_portal.accounts()[0].expires_at == pytest.approx(time.time() + 6 * 3600, abs=60)
+
+
+def test_a_byte_order_mark_is_no_obstacle(file: Path) -> None:
+    """An editor may have put one before the CLI's text."""
+    cli_writes(file)
+    file.write_text("\ufeff" + file.read_text(), encoding="utf-8")
     assert qwen_portal.get_access_token() == "first"
 
 

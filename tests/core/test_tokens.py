@@ -457,6 +457,35 @@ def test_records_survive_the_round_trip_and_tell_nothing_when_broken() -> None:
         Credential.from_json(Secret(json.dumps({"kind": "key", "plan": 1, "access_token": "x"})))
 
 
+BROKEN = ["[" * 100_000, '{"a":' * 100_000, "\ufeff", "NaN", "1" * 5000]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
+def test_what_no_parser_takes_is_no_record(broken: str) -> None:
+    """However it is broken, the error is the one that the stores expect."""
+    with pytest.raises(ValueError, match=r"^not a credential record$") as caught:
+        Credential.from_json(Secret(broken))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("absurd", ["1" + "0" * 400, "1" + "0" * 5000, "1e306", "Infinity", "NaN", '"soon"', "[]"])
+def test_a_record_with_an_absurd_end_keeps_its_tokens(absurd: str) -> None:
+    """It counts as the 6 hours of a token that does not say; the sign-in itself is whole."""
+    made = credential()
+    record = json.dumps(json.loads(made.to_json()) | {"expires_at": "?"}).replace('"?"', absurd)
+    read = Credential.from_json(Secret(record))
+    assert (read.access_token, read.refresh_token) == (made.access_token, made.refresh_token)
+    assert read.expires_at == pytest.approx(made.issued_at + 6 * 3600, abs=1)
+
+
+@pytest.mark.parametrize("generation", ["1e300", "1" + "0" * 400, "Infinity", "-1", '"7"'])
+def test_a_record_with_an_absurd_generation_is_none(generation: str) -> None:
+    """It would fit no file's time, and every later sign-in would look older."""
+    record = json.dumps(json.loads(credential().to_json()) | {"generation": "?"}).replace('"?"', generation)
+    with pytest.raises(ValueError, match="not a credential"):
+        Credential.from_json(Secret(record))
+
+
 def test_a_server_error_during_refresh_is_not_a_token_error(signed_in: Emulator) -> None:
     """Whatever the sign-in host does, the next call still has the sign-in."""
     for scenario in ("firewall", "empty", "error-500"):
