@@ -33,7 +33,7 @@ def make_private_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as exc:
-        raise _failed("make the folder", folder, exc) from None
+        raise failed("make the folder", folder, exc) from None
     if _POSIX:
         _check_folder(folder, found)
 
@@ -75,7 +75,7 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise _failed("write", path, exc) from None
+        raise failed("write", path, exc) from None
     _sync_folder(path.parent)
 
 
@@ -103,13 +103,13 @@ def _read(path: Path, *, refused: int) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise _failed("read", path, exc) from None
+        raise failed("read", path, exc) from None
     try:
         _check_opened(path, os.fstat(handle), refused)
         with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(_LIMIT).decode("utf-8", errors="replace")
     except OSError as exc:
-        raise _failed("read", path, exc) from None
+        raise failed("read", path, exc) from None
     finally:
         os.close(handle)
 
@@ -134,7 +134,7 @@ def set_aside(path: Path) -> Path:
     try:
         path.replace(aside)
     except OSError as exc:
-        raise _failed("move aside", path, exc) from None
+        raise failed("move aside", path, exc) from None
     return aside
 
 
@@ -149,7 +149,7 @@ def remove(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as exc:
-        raise _failed("remove", path, exc) from None
+        raise failed("remove", path, exc) from None
     return True
 
 
@@ -164,7 +164,8 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
+def failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
+    """Say in our own error what the file system refused."""
     if exc.errno == errno.ELOOP:
         return _refused(path, "it is a symbolic link", f"Move {path} away.")
     return QwenStoreError(

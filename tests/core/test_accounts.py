@@ -1,20 +1,27 @@
 """Which account serves a request, and what the index keeps of each."""
 
+import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import filelock
 import pytest
 
 import qwen_portal
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreLockedError, QwenTokenNotAvailableError
 from qwen_portal.files import write_private
-from qwen_portal.index import FileIndex, check_label, file_lock
+from qwen_portal.index import REFRESH_LOCK_SECONDS, FileIndex, check_label, file_lock
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.settings import CONNECT_TIMEOUT, REFRESH_TIMEOUT
+from qwen_portal.stores.keyring import CALL_SECONDS
+from qwen_portal.stores.qwen_cli_lock import FIRST_PAUSE, LONGEST_PAUSE, TRIES
 from tests.canaries import ACCESS, KEY, REFRESH, assert_none_in
 
 
@@ -177,10 +184,53 @@ def test_eight_processes_lose_no_update(tmp_path: Path) -> None:
     assert sorted(FileIndex(tmp_path / "accounts.json").read().accounts) == labels
 
 
-def test_a_lock_that_is_held_names_itself(tmp_path: Path) -> None:
-    """Whoever waits in vain is told for what."""
+def test_a_lock_that_is_held_names_itself_and_asks_for_patience(tmp_path: Path) -> None:
+    """Whoever waits in vain is told for what; nobody is told to end a program that may be refreshing."""
     path = tmp_path / "x.lock"
-    with file_lock(path, 1), pytest.raises(QwenStoreLockedError, match=r"x\.lock"), file_lock(path, 0.01):
+    with file_lock(path, 1), pytest.raises(QwenStoreLockedError, match=r"x\.lock") as caught, file_lock(path, 0.01):
+        pass
+    assert "let it finish" in caught.value.hint
+    assert not any(word in caught.value.hint for word in ("end it", "kill", "hung"))
+
+
+def test_a_lock_is_waited_for_longer_than_a_refresh_can_take() -> None:
+    """Three connections that fail, the pauses, the answer, the qwen CLI's lock, and a dozen slow keyring calls."""
+    pauses = [min(FIRST_PAUSE * 1.5**n, LONGEST_PAUSE) for n in range(TRIES - 1)]
+    longest = 3 * CONNECT_TIMEOUT + 2 * 2 + REFRESH_TIMEOUT + sum(pauses) + 12 * CALL_SECONDS
+    assert longest < REFRESH_LOCK_SECONDS
+
+
+@pytest.mark.parametrize("stands_there", ["folder", "link to itself", "file in place of the folder"])
+def test_a_lock_that_cannot_be_made_is_an_error_of_the_store(stands_there: str, tmp_path: Path) -> None:
+    """As on a read-only disk: the error is ours, with a hint."""
+    path = tmp_path / "locks" / "x.lock"
+    if stands_there == "file in place of the folder":
+        path.parent.write_text("")
+    else:
+        path.parent.mkdir()
+        path.mkdir() if stands_there == "folder" else path.symlink_to(path)
+    with pytest.raises(QwenStoreError, match="locks") as caught, file_lock(path, 1):
+        pass
+    assert caught.value.hint
+
+
+def test_a_read_only_home_is_an_error_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser, as whom a container runs, is stopped by no permission, but by a disk that is mounted so."""
+
+    def read_only(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", read_only)
+    with pytest.raises(QwenStoreError, match="Read-only file system"), FileIndex(tmp_path / "accounts.json").edit():
+        pass
+
+
+def test_an_error_under_the_lock_is_nobody_elses(tmp_path: Path) -> None:
+    """What the block itself raises is no failure of the lock, and the lock is free again."""
+    path = tmp_path / "x.lock"
+    with pytest.raises(FileNotFoundError), file_lock(path, 1):
+        (tmp_path / "nowhere").read_text()
+    with file_lock(path, 0.01):
         pass
 
 
