@@ -7,7 +7,7 @@ need the lock. The memory store has an index of its own that no file backs.
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ _LOCK_SECONDS = 30.0
 # keyring that takes seconds for each of a dozen calls. Who gives up earlier would call a program hung that is at work.
 REFRESH_LOCK_SECONDS = 180.0
 _LABEL_LIMIT = 100
+_LAST_MOMENT = 253_402_300_799.0
 # To end a program between the spending of a token and its storing loses the sign-in.
 _LET_IT_FINISH = (
     "It may be in the middle of a refresh: let it finish, and try again in a minute. A program that was stopped "
@@ -133,7 +134,7 @@ class FileIndex:
             return IndexData()
         try:
             return _parse(text)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             aside = set_aside(self.path)
             import logging
 
@@ -209,10 +210,37 @@ def _dump(data: IndexData) -> str:
 
 def _parse(text: str) -> IndexData:
     record: dict[str, Any] = json.loads(text)
-    known = {item.name for item in fields(Entry)}
-    accounts = {
-        label: Entry(**{name: value for name, value in entry.items() if name in known})
-        for label, entry in record["accounts"].items()
-    }
-    active = record.get("active")
-    return IndexData(active if active in accounts else None, accounts, dict(record.get("slots", {})))
+    accounts = {label: _entry(known) for label, known in record["accounts"].items()}
+    active, slots = record.get("active"), record.get("slots", {})
+    named = {label: slot for label, slot in slots.items() if isinstance(slot, str)}
+    return IndexData(active if isinstance(active, str) and active in accounts else None, accounts, named)
+
+
+def _entry(known: dict[str, Any]) -> Entry:
+    """Read an account; what is of the wrong type and can be done without counts as not known.
+
+    Raises:
+        TypeError, KeyError: What cannot be done without is missing.
+    """
+    kind, plan, store = known["kind"], known["plan"], known["store"]
+    if not (isinstance(kind, str) and isinstance(plan, str) and isinstance(store, str)):
+        raise TypeError
+    entry = Entry(kind, plan, store, needs_login=known.get("needs_login") is True)
+    entry.generation, entry.proven = _whole(known.get("generation")), _whole(known.get("proven"))
+    entry.expires_at = _moment(known.get("expires_at"))
+    entry.exhausted_until = _moment(known.get("exhausted_until"))
+    entry.ended_at = _moment(known.get("ended_at"))
+    lost = known.get("lost")
+    entry.lost = lost if isinstance(lost, str) else None
+    return entry
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _moment(value: object) -> float | None:
+    """Read seconds since the epoch; a calendar ends with the year 9999, and with it the arithmetic of times."""
+    if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+        return None
+    return float(max(0, min(value, _LAST_MOMENT)))

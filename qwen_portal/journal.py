@@ -44,12 +44,19 @@ class Note:
 
     def story(self) -> str:
         """Tell in a sentence how the sign-in may have been lost."""
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        when = self._when()
         if self.outcome == "no-answer":
             return f"the refresh at {when} was sent, and an answer with the new token never arrived"
         if self.outcome == "not-stored":
             return f"the new token of the refresh at {when} could not be stored"
         return f"the program (pid {self.pid}) was ended in the middle of the refresh at {when}"
+
+    def _when(self) -> str:
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        except (ValueError, OverflowError, OSError):
+            # no calendar has it
+            return "an unknown time"
 
 
 class Journal:
@@ -97,9 +104,10 @@ class Journal:
             return None
         known = {item.name for item in fields(Note)}
         try:
-            return Note(**{name: value for name, value in json.loads(text).items() if name in known})
-        except (ValueError, TypeError, AttributeError):
+            note = Note(**{name: value for name, value in json.loads(text).items() if name in known})
+        except (ValueError, TypeError, AttributeError, RecursionError):
             return None
+        return note if isinstance(note.at, int | float) else None
 
     def rescue(self, credential: Credential) -> None:
         """Keep a credential that its store would not take.

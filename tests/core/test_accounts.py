@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -11,8 +12,10 @@ from typing import NoReturn
 
 import filelock
 import pytest
+from click.testing import CliRunner
 
 import qwen_portal
+from qwen_portal.cli.root import cli
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreLockedError, QwenTokenNotAvailableError
 from qwen_portal.files import write_private
@@ -119,7 +122,7 @@ def test_a_corrupt_index_is_kept_aside_and_named(tmp_path: Path, caplog: pytest.
     """Nothing is overwritten; signing in again works."""
     sign_in("work")
     path = tmp_path / "state" / "accounts.json"
-    for broken in ("{", "[]", '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}'):
+    for broken in ("{", "[]", "[" * 100_000, '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}'):
         write_private(path, broken)
         assert qwen_portal.accounts() == []
         assert (tmp_path / "state" / "accounts.json.corrupt").read_text() == broken
@@ -136,6 +139,53 @@ def test_an_index_from_a_later_version_is_read(tmp_path: Path) -> None:
     record["accounts"]["work"]["later"] = True
     write_private(path, json.dumps(record))
     assert qwen_portal.accounts()[0].label == "work"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("generation", value) for value in ("7", None, 1.5, [])),
+        *((name, value) for name in ("expires_at", "exhausted_until", "ended_at") for value in ("soon", [], math.nan)),
+        *(("needs_login", value) for value in ("no", 1, None)),
+        *(("proven", "x"), ("lost", 5), ("lost", {})),
+    ],
+)
+def test_a_field_of_the_wrong_type_counts_as_not_known(
+    name: str, value: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hand that slipped costs no sign-in: the account is there and its token is good."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text())
+    record["accounts"]["work"][name] = value
+    write_private(path, json.dumps(record))
+    qwen_portal.close()
+    assert not qwen_portal.accounts()[0].needs_login
+    assert qwen_portal.get_access_token() == ACCESS
+    assert CliRunner().invoke(cli, ["status", "--json"]).exit_code == 0
+    assert "could not be read" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [1e303, math.inf, 10**400])
+def test_a_time_beyond_every_calendar_is_its_last_day(value: float, tmp_path: Path) -> None:
+    """What another program wrote into its file must not break the arithmetic of ours."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text())
+    record["accounts"]["work"]["expires_at"] = value
+    write_private(path, json.dumps(record))
+    assert qwen_portal.accounts()[0].expires_at == 253_402_300_799
+    assert CliRunner().invoke(cli, ["status", "--json"]).exit_code == 0
+
+
+def test_an_active_account_or_a_slot_of_the_wrong_type_is_none(tmp_path: Path) -> None:
+    """The accounts stay."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text()) | {"active": ["work"], "slots": {"work": 5, "home": "x:a"}}
+    write_private(path, json.dumps(record))
+    data = FileIndex(path).read()
+    assert (list(data.accounts), data.active, data.slots) == (["work"], None, {"home": "x:a"})
 
 
 @pytest.mark.parametrize("bad", ["", "  ", "a\nb", "a\x00b", "x" * 101, "\u202etxt"])
