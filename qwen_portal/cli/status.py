@@ -13,6 +13,9 @@ from qwen_portal.session import Session
 if TYPE_CHECKING:
     from qwen_portal.account import Account
 
+# in minutes
+_HOUR, _DAY, _YEAR = 60, 24 * 60, 365 * 24 * 60
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; times are seconds since the epoch.")
@@ -74,7 +77,11 @@ def _state(account: "Account") -> str:
 
 def _span(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - two hours
+    if minutes < 2 * _HOUR:
+        return f"{minutes} min"
+    if minutes < 2 * _DAY:
+        return f"{minutes // _HOUR} h {minutes % _HOUR} min"
+    return f"{minutes // _DAY} days" if minutes < 2 * _YEAR else "more than 2 years"
 
 
 def _check() -> None:

@@ -95,6 +95,9 @@ NOW = 1_800_000_000.0
     ("known", "said"),
     [
         ({"expires_at": NOW + 7 * 3600}, "token good for 7 h 0 min"),
+        ({"expires_at": NOW + 50 * 3600}, "token good for 2 days"),
+        ({"expires_at": NOW + 800 * 86400}, "token good for more than 2 years"),
+        ({"expires_at": 1e303}, "token good for more than 2 years"),
         ({"expires_at": NOW - 5}, "token expired"),
         ({"expires_at": 1.0, "exhausted_until": NOW + 1800}, "quota used up for another 30 min"),
         ({"needs_login": True}, "sign in again: qwen-portal login work"),
