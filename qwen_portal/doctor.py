@@ -17,11 +17,13 @@ from typing import Literal, NamedTuple
 from qwen_portal._version import __version__
 from qwen_portal.account import Account
 from qwen_portal.errors import QwenError
-from qwen_portal.files import make_private_folder
+from qwen_portal.files import remove, try_folder
+from qwen_portal.index import FileIndex, file_lock
 from qwen_portal.places import hint_to_import
 from qwen_portal.session import Session
 
 State = Literal["ok", "warn", "fail"]
+_LOCK_SECONDS = 5.0
 _DOORS = {"langchain": "langchain-openai", "litellm": "litellm", "openai": "openai"}
 
 
@@ -76,12 +78,17 @@ def _versions() -> Finding:
 
 
 def _folder(session: Session) -> Finding:
-    home = session.settings.home
-    make_private_folder(home)
-    if not os.access(home, os.W_OK | os.X_OK):
-        remedy = "Make it yours, or set QWEN_PORTAL_HOME to another one."
-        return Finding("folder", "fail", f"{_without_home(home)} cannot be written", remedy)
-    return Finding("folder", "ok", f"{_without_home(home)} can be written")
+    """Write where the account index, the locks and the journal are: without them no refresh begins."""
+    index = session.accounts.index
+    if not isinstance(index, FileIndex):
+        return Finding("folder", "ok", "none is needed: nothing is kept on disk")
+    folder = index.path.parent
+    try_folder(folder)
+    lock = folder / "locks" / "doctor.lock"
+    with file_lock(lock, _LOCK_SECONDS):
+        pass
+    remove(lock)
+    return Finding("folder", "ok", f"{_without_home(folder)} can be written, and locks work in it")
 
 
 def _store(session: Session) -> Finding:

@@ -15,6 +15,7 @@ from qwen_portal.errors import QwenStoreError
 _MODE = 0o600
 _OTHERS = 0o077
 _LIMIT = 4 * 1024 * 1024
+_SIGN_IN_BYTES = 4096
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
@@ -44,6 +45,24 @@ def _check_folder(folder: Path, found: os.stat_result) -> None:
     # in a folder with the sticky bit, nobody moves what belongs to somebody else
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
+
+
+def try_folder(folder: Path) -> None:
+    """Write as much as a sign-in takes into a file of a folder, and remove it again.
+
+    Raises:
+        QwenStoreError: The folder cannot be made or is not safe, or the file system refused, as a full one does.
+    """
+    import tempfile
+
+    make_private_folder(folder)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".qwen-portal-") as file:
+            file.write(bytes(_SIGN_IN_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        raise failed("write in", folder, exc) from None
 
 
 def write_private(path: Path, text: str, *, modified: int | None = None) -> None:

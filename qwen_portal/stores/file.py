@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
-from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+from qwen_portal.files import read_private, remove, set_aside, try_folder, write_private
 from qwen_portal.secrets import Secret
 
 
@@ -29,12 +29,13 @@ class FileStore:
         return self._folder / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
 
     def probe(self, label: str) -> None:
-        """Make the folder.
+        """Make the folder, and write and remove a small file in it.
 
         Raises:
-            QwenStoreError: It cannot be made, belongs to another user, or its one file keeps another account.
+            QwenStoreError: The file system refused, the folder belongs to another user, or its one file keeps another
+                account.
         """
-        make_private_folder(self.path(label).parent)
+        try_folder(self.path(label).parent)
 
     def rehearse(self, label: str, credential: Credential) -> None:
         """Write the record beside its file, and remove it again.

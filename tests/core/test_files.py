@@ -171,6 +171,35 @@ def credential(label: str = "x") -> Credential:
     return Credential(kind="key", plan="coding", access_token=Secret(f"{ACCESS}{label}"), generation=1)
 
 
+def test_the_look_at_the_place_writes_and_leaves_nothing(tmp_path: Path) -> None:
+    """What was kept is as it was."""
+    for store in (FileStore(tmp_path / "home"), OneFileStore(tmp_path / "one" / "token.json")):
+        store.save("work", credential())
+        store.probe("work")
+        assert store.load("work") == credential()
+        assert len(list(store.path("work").parent.iterdir())) == 1
+
+
+PROBE_FULL = """
+import resource, signal, sys
+from pathlib import Path
+from qwen_portal.stores.file import FileStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    FileStore(Path(sys.argv[1])).probe("work")
+except Exception as exc:
+    print(type(exc).__name__, exc)
+"""
+
+
+def test_a_full_disk_is_told_before_anybody_signs_in(tmp_path: Path) -> None:
+    """A folder that can be made, and takes no file of a sign-in's size, is no place for one."""
+    done = subprocess.run([sys.executable, "-c", PROBE_FULL, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "QwenStoreError Could not write in" in done.stdout
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
     """Nothing is thrown away, nothing of it is quoted, and the next sign-in works."""
     store = FileStore(tmp_path)
