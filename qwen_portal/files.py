@@ -16,6 +16,8 @@ _MODE = 0o600
 _OTHERS = 0o077
 _LIMIT = 4 * 1024 * 1024
 _SIGN_IN_BYTES = 4096
+# In the names of files that are being written, so that those left by a killed process are surely ours.
+_UNFINISHED = "qwen-portal"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
@@ -82,7 +84,7 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
     temporary = None
     try:
         # mkstemp creates 0600 whatever the umask says, under a name nobody can guess
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{_UNFINISHED}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -96,6 +98,13 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
                 Path(temporary).unlink()
         raise failed("write", path, exc) from None
     _sync_folder(path.parent)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """Return what writes of this file that are under way, or were cut short by a kill, have beside it."""
+    import glob
+
+    return list(path.parent.glob(f".{glob.escape(path.name)}.{_UNFINISHED}.*"))
 
 
 def read_private(path: Path) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
-from qwen_portal.files import read_private, remove, set_aside, try_folder, write_private
+from qwen_portal.files import read_private, remove, set_aside, try_folder, unfinished, write_private
 from qwen_portal.secrets import Secret
 
 
@@ -43,8 +43,7 @@ class FileStore:
         Raises:
             QwenStoreError: The file system refused.
         """
-        path = self.path(label)
-        rehearsal = path.with_name(f"{path.name}.rehearsal")
+        rehearsal = _rehearsal(self.path(label))
         write_private(rehearsal, self._record(label, credential))
         remove(rehearsal)
 
@@ -89,10 +88,8 @@ class FileStore:
     def _tidy(self, label: str) -> None:
         """Remove what a process that was killed in the middle of a write left beside the file."""
         path = self.path(label)
-        for leftover in [path.with_name(f"{path.name}.rehearsal"), *path.parent.glob(f".{path.name}.*")]:
-            # somebody else's file in a shared folder is not ours to mind
-            with suppress(QwenStoreError):
-                remove(leftover)
+        rehearsal = _rehearsal(path)
+        remove_all([rehearsal, *unfinished(rehearsal), *unfinished(path)])
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Return nothing to hold: no other program shares this store."""
@@ -136,6 +133,17 @@ class OneFileStore(FileStore):
         except (ValueError, AttributeError):
             return None
         return owner if isinstance(owner, str) else None
+
+
+def remove_all(leftovers: list[Path]) -> None:
+    """Remove what of it is there and can be removed: in a shared folder, another user's file is not ours to mind."""
+    for leftover in leftovers:
+        with suppress(QwenStoreError):
+            remove(leftover)
+
+
+def _rehearsal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.rehearsal")
 
 
 def _wrapped(text: str | None) -> Secret | None:

@@ -215,15 +215,26 @@ def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
     assert store.load("work") == credential()
 
 
-def test_what_a_killed_process_left_is_tidied_up(tmp_path: Path) -> None:
-    """A half-written copy of a sign-in does not lie about for ever, nor outlive a logout."""
+def killed_while_writing(path: Path) -> None:
+    """Leave what a process leaves that is killed before its new file is in its place."""
+    code = "import os, sys; from pathlib import Path; from qwen_portal.files import write_private\n"
+    code += "os.fsync = lambda handle: os._exit(1)\nwrite_private(Path(sys.argv[1]), 'left over')"
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 1
+
+
+def test_what_a_killed_process_left_is_tidied_up_and_nothing_else(tmp_path: Path) -> None:
+    """A half-written copy of a sign-in does not lie about for ever, nor outlive a logout; an editor's file stays."""
     store = FileStore(tmp_path)
+    path = store.path("work")
+    write_private(path.with_name(f".{path.name}.swp"), "of an editor")
     for finish in (lambda: store.save("work", credential()), lambda: store.delete("work")):
-        path = store.path("work")
-        for name in (f"{path.name}.rehearsal", f".{path.name}.k1ll3d", f".{path.name}.rehearsal.k1ll3d"):
-            write_private(path.with_name(name), "left over")
+        rehearsal = path.with_name(f"{path.name}.rehearsal")
+        write_private(rehearsal, "left over")
+        killed_while_writing(path)
+        killed_while_writing(rehearsal)
+        assert sum("left over" in file.read_text() for file in path.parent.iterdir()) == 3
         finish()
-        assert [file.name for file in path.parent.iterdir() if file != path] == []
+        assert [file.name for file in path.parent.iterdir() if file != path] == [f".{path.name}.swp"]
 
 
 @pytest.mark.parametrize("label", ["../x", "a/b", "..", ".hidden", "C:\\x", "ünïcode", "x" * 100, "CON"])
