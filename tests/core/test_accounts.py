@@ -141,15 +141,18 @@ def test_an_index_from_a_later_version_is_read(tmp_path: Path) -> None:
     assert qwen_portal.accounts()[0].label == "work"
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("generation", value) for value in ("7", None, 1.5, [])),
-        *((name, value) for name in ("expires_at", "exhausted_until", "ended_at") for value in ("soon", [], math.nan)),
-        *(("needs_login", value) for value in ("no", 1, None)),
-        *(("proven", "x"), ("lost", 5), ("lost", {})),
-    ],
-)
+WRONG: dict[str, list[object]] = {
+    "generation": ["7", None, 1.5, []],
+    "expires_at": ["soon", [], math.nan],
+    "exhausted_until": ["soon", {}, math.nan],
+    "ended_at": ["soon", True, math.nan],
+    "needs_login": ["no", 1, None],
+    "proven": ["x", None],
+    "lost": [5, {}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
 def test_a_field_of_the_wrong_type_counts_as_not_known(
     name: str, value: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
