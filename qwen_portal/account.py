@@ -28,7 +28,8 @@ DEFAULT_LABEL = "default"
 ENV_LABEL = "env"
 # How long a service that refused a fresh token is left alone.
 ENDED_SECONDS = 900.0
-_LOCK_SECONDS = 30.0
+# in minutes
+_HOUR, _DAY, _YEAR = 60, 24 * 60, 365 * 24 * 60
 
 
 # A named tuple, as in `plans`: quicker to define than a dataclass.
@@ -257,13 +258,13 @@ class Accounts:
         """Hold the account: nobody else on this machine refreshes, replaces or removes its credential meanwhile.
 
         Raises:
-            QwenStoreLockedError: Another process held it for 30 s, or the qwen CLI its shared file.
+            QwenStoreLockedError: Another process held it for 3 minutes, or the qwen CLI its shared file.
         """
         if not isinstance(self.index, FileIndex):
             # no other process can see it, and in this one a refresh is a single flight
             yield
             return
-        lock = file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock", _LOCK_SECONDS)
+        lock = file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock")
         with lock, self._store_of(label).exclusive():
             yield
 
@@ -387,9 +388,13 @@ def _account(data: IndexData, label: str) -> Account:
 
 
 def span(seconds: float) -> str:
-    """Say a time to come in words for people: ``"30 min"``, ``"5 h 12 min"``."""
+    """Say a time to come in words for people: ``"30 min"``, ``"5 h 12 min"``, ``"12 days"``."""
     minutes = max(1, round(seconds / 60))
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004 - two hours
+    if minutes < 2 * _HOUR:
+        return f"{minutes} min"
+    if minutes < 2 * _DAY:
+        return f"{minutes // _HOUR} h {minutes % _HOUR} min"
+    return f"{minutes // _DAY} days" if minutes < 2 * _YEAR else "more than 2 years"
 
 
 def _file_name(label: str) -> str:

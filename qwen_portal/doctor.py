@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -17,11 +18,13 @@ from typing import Literal, NamedTuple
 from qwen_portal._version import __version__
 from qwen_portal.account import Account
 from qwen_portal.errors import QwenError
-from qwen_portal.files import make_private_folder
+from qwen_portal.files import remove, try_folder
+from qwen_portal.index import FileIndex, file_lock
 from qwen_portal.places import hint_to_import
 from qwen_portal.session import Session
 
 State = Literal["ok", "warn", "fail"]
+_LOCK_SECONDS = 5.0
 _DOORS = {"langchain": "langchain-openai", "litellm": "litellm", "openai": "openai"}
 
 
@@ -63,7 +66,8 @@ def examine() -> Iterator[Finding]:
         accounts = _checked(session, "accounts", _some_account)
         yield accounts
         if accounts.state == "ok":
-            yield from (_account(account, f"account {n}") for n, account in enumerate(session.list(), 1))
+            for n, account in enumerate(session.list(), 1):
+                yield _checked(session, f"account {n}", partial(_account, account, f"account {n}"))
     yield from _elsewhere(session)
     if session.settings.api_key is None:
         yield _checked(session, "sign-in host", _sign_in_host)
@@ -76,12 +80,17 @@ def _versions() -> Finding:
 
 
 def _folder(session: Session) -> Finding:
-    home = session.settings.home
-    make_private_folder(home)
-    if not os.access(home, os.W_OK | os.X_OK):
-        remedy = "Make it yours, or set QWEN_PORTAL_HOME to another one."
-        return Finding("folder", "fail", f"{_without_home(home)} cannot be written", remedy)
-    return Finding("folder", "ok", f"{_without_home(home)} can be written")
+    """Write where the account index, the locks and the journal are: without them no refresh begins."""
+    index = session.accounts.index
+    if not isinstance(index, FileIndex):
+        return Finding("folder", "ok", "none is needed: nothing is kept on disk")
+    folder = index.path.parent
+    try_folder(folder)
+    lock = folder / "locks" / "doctor.lock"
+    with file_lock(lock, _LOCK_SECONDS):
+        pass
+    remove(lock)
+    return Finding("folder", "ok", f"{_without_home(folder)} can be written, and locks work in it")
 
 
 def _store(session: Session) -> Finding:
@@ -100,12 +109,17 @@ def _some_account(session: Session) -> Finding:
     return Finding("accounts", "ok", f"{len(accounts)} here, one of them in use")
 
 
-def _account(account: Account, name: str) -> Finding:
+def _account(account: Account, name: str, session: Session) -> Finding:
     what = f"{account.plan.name}, in {_without_home(account.store)}"
     label = "`qwen-portal login` with its label, which `qwen-portal status` shows"
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
         return Finding(name, "fail", f"{what}: {why}", f"Run {label}.")
+    journal = session.accounts.journal(account.label) if account.kind == "oauth" else None
+    pending = journal.pending(account.generation) if journal is not None else None
+    if pending is not None:
+        remedy = "The next call goes on from there; if it fails, it says what helps."
+        return Finding(name, "warn", f"{what}: {_without_home(pending)}", remedy)
     if (account.exhausted_until or 0.0) > time.time():
         until = time.strftime("%H:%M", time.localtime(account.exhausted_until))
         remedy = "`qwen-portal accounts use` chooses another account."

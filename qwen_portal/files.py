@@ -15,6 +15,9 @@ from qwen_portal.errors import QwenStoreError
 _MODE = 0o600
 _OTHERS = 0o077
 _LIMIT = 4 * 1024 * 1024
+_SIGN_IN_BYTES = 4096
+# In the names of files that are being written, so that those left by a killed process are surely ours.
+_UNFINISHED = "qwen-portal"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
@@ -33,7 +36,7 @@ def make_private_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as exc:
-        raise _failed("make the folder", folder, exc) from None
+        raise failed("make the folder", folder, exc) from None
     if _POSIX:
         _check_folder(folder, found)
 
@@ -44,6 +47,24 @@ def _check_folder(folder: Path, found: os.stat_result) -> None:
     # in a folder with the sticky bit, nobody moves what belongs to somebody else
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
+
+
+def try_folder(folder: Path) -> None:
+    """Write as much as a sign-in takes into a file of a folder, and remove it again.
+
+    Raises:
+        QwenStoreError: The folder cannot be made or is not safe, or the file system refused, as a full one does.
+    """
+    import tempfile
+
+    make_private_folder(folder)
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".qwen-portal-") as file:
+            file.write(bytes(_SIGN_IN_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as exc:
+        raise failed("write in", folder, exc) from None
 
 
 def write_private(path: Path, text: str, *, modified: int | None = None) -> None:
@@ -63,7 +84,7 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
     temporary = None
     try:
         # mkstemp creates 0600 whatever the umask says, under a name nobody can guess
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{_UNFINISHED}.")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
@@ -75,8 +96,15 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
         if temporary is not None:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
-        raise _failed("write", path, exc) from None
+        raise failed("write", path, exc) from None
     _sync_folder(path.parent)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """Return what writes of this file that are under way, or were cut short by a kill, have beside it."""
+    import glob
+
+    return list(path.parent.glob(f".{glob.escape(path.name)}.{_UNFINISHED}.*"))
 
 
 def read_private(path: Path) -> str | None:
@@ -103,13 +131,13 @@ def _read(path: Path, *, refused: int) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise _failed("read", path, exc) from None
+        raise failed("read", path, exc) from None
     try:
         _check_opened(path, os.fstat(handle), refused)
         with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(_LIMIT).decode("utf-8", errors="replace")
     except OSError as exc:
-        raise _failed("read", path, exc) from None
+        raise failed("read", path, exc) from None
     finally:
         os.close(handle)
 
@@ -144,7 +172,7 @@ def set_aside(path: Path, *, leave: bool = False) -> Path:
                 return aside
         path.replace(aside)
     except OSError as exc:
-        raise _failed("move aside", path, exc) from None
+        raise failed("move aside", path, exc) from None
     return aside
 
 
@@ -159,7 +187,7 @@ def remove(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as exc:
-        raise _failed("remove", path, exc) from None
+        raise failed("remove", path, exc) from None
     return True
 
 
@@ -174,7 +202,8 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
+def failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
+    """Say in our own error what the file system refused."""
     if exc.errno == errno.ELOOP:
         return _refused(path, "it is a symbolic link", f"Move {path} away.")
     return QwenStoreError(

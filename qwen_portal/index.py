@@ -7,16 +7,25 @@ need the lock. The memory store has an index of its own that no file backs.
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from qwen_portal.errors import QwenError, QwenStoreLockedError
-from qwen_portal.files import make_private_folder, read_private, set_aside, write_private
+from qwen_portal.files import failed, make_private_folder, read_private, set_aside, write_private
 
 _VERSION = 1
 _LOCK_SECONDS = 30.0
+# Above the longest refresh: 3 connections of 10 s that fail, 8 s for the answer, 29 s for the qwen CLI's lock, and a
+# keyring that takes seconds for each of a dozen calls. Who gives up earlier would call a program hung that is at work.
+REFRESH_LOCK_SECONDS = 180.0
 _LABEL_LIMIT = 100
+_LAST_MOMENT = 253_402_300_799.0
+# To end a program between the spending of a token and its storing loses the sign-in.
+_LET_IT_FINISH = (
+    "It may be in the middle of a refresh: let it finish, and try again in a minute. A program that was stopped "
+    "(Ctrl-Z) goes on with `fg`."
+)
 
 
 @dataclass(slots=True)
@@ -139,7 +148,7 @@ class FileIndex:
             return IndexData()
         try:
             return _parse(text)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     def _mend(self) -> IndexData:
@@ -174,21 +183,29 @@ class FileIndex:
 
 
 @contextlib.contextmanager
-def file_lock(path: Path, seconds: float) -> Iterator[None]:
+def file_lock(path: Path, seconds: float = REFRESH_LOCK_SECONDS) -> Iterator[None]:
     """Hold a lock that excludes other threads and processes of this user.
+
+    Args:
+        path: The lock's file.
+        seconds: How long to wait for it; longer than a refresh, if not given.
 
     Raises:
         QwenStoreLockedError: Somebody else held it all the time.
+        QwenStoreError: The file system refused.
     """
     import filelock
 
     make_private_folder(path.parent)
-    try:
-        with filelock.FileLock(path, timeout=seconds, mode=0o600):
-            yield
-    except filelock.Timeout:
-        msg = f"Another process has held the lock {path} for {seconds:g} s."
-        raise QwenStoreLockedError(msg, hint="Look for a hung program that uses qwen-portal and end it.") from None
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(filelock.FileLock(path, timeout=seconds, mode=0o600))
+        except filelock.Timeout:
+            msg = f"Another program that uses qwen-portal has held the lock {path} for {seconds:g} s."
+            raise QwenStoreLockedError(msg, hint=_LET_IT_FINISH) from None
+        except OSError as exc:
+            raise failed("lock", path, exc) from None
+        yield
 
 
 def check_label(label: str) -> str:
@@ -214,11 +231,41 @@ def _dump(data: IndexData) -> str:
 
 def _parse(text: str) -> IndexData:
     record: dict[str, Any] = json.loads(text)
-    known = {item.name for item in fields(Entry)}
-    accounts = {
-        label: Entry(**{name: value for name, value in entry.items() if name in known})
-        for label, entry in record["accounts"].items()
-    }
-    active = record.get("active")
-    slots, mixed = dict(record.get("slots", {})), record.get("mixed") is True
-    return IndexData(active if active in accounts else None, accounts, slots, mixed)
+    accounts = {label: _entry(known) for label, known in record["accounts"].items()}
+    active, slots = record.get("active"), record.get("slots", {})
+    named = {label: slot for label, slot in slots.items() if isinstance(slot, str)}
+    in_use = active if isinstance(active, str) and active in accounts else None
+    return IndexData(in_use, accounts, named, record.get("mixed") is True)
+
+
+def _entry(known: dict[str, Any]) -> Entry:
+    """Read an account; what is of the wrong type and can be done without counts as not known.
+
+    Raises:
+        TypeError, KeyError: What cannot be done without is missing.
+    """
+    kind, plan, store = known["kind"], known["plan"], known["store"]
+    if not (isinstance(kind, str) and isinstance(plan, str) and isinstance(store, str)):
+        raise TypeError
+    entry = Entry(kind, plan, store, needs_login=known.get("needs_login") is True)
+    entry.generation, entry.proven = _whole(known.get("generation")), _whole(known.get("proven"))
+    entry.expires_at = _moment(known.get("expires_at"))
+    entry.exhausted_until = _moment(known.get("exhausted_until"))
+    entry.ended_at = _moment(known.get("ended_at"))
+    entry.lost, entry.rejected_by = _text(known.get("lost")), _text(known.get("rejected_by"))
+    return entry
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _moment(value: object) -> float | None:
+    """Read seconds since the epoch; a calendar ends with the year 9999, and with it the arithmetic of times."""
+    if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+        return None
+    return float(max(0, min(value, _LAST_MOMENT)))

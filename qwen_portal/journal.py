@@ -44,12 +44,20 @@ class Note:
 
     def story(self) -> str:
         """Tell in a sentence how the sign-in may have been lost."""
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        when = self.when()
         if self.outcome == "no-answer":
             return f"the refresh at {when} was sent, and an answer with the new token never arrived"
         if self.outcome == "not-stored":
             return f"the new token of the refresh at {when} could not be stored"
         return f"the program (pid {self.pid}) was ended in the middle of the refresh at {when}"
+
+    def when(self) -> str:
+        """Say in local time when it was begun."""
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        except (ValueError, OverflowError, OSError):
+            # no calendar has it
+            return "an unknown time"
 
 
 class Journal:
@@ -97,9 +105,26 @@ class Journal:
             return None
         known = {item.name for item in fields(Note)}
         try:
-            return Note(**{name: value for name, value in json.loads(text).items() if name in known})
-        except (ValueError, TypeError, AttributeError):
+            record = {name: value for name, value in json.loads(text).items() if name in known}
+            return Note(**record) if isinstance(record["at"], int | float) else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
+
+    def pending(self, generation: int) -> str | None:
+        """Tell in a sentence what the next call will find here, for people; no secret is read.
+
+        Args:
+            generation: Of the credential in use; a note about another one is history.
+
+        Raises:
+            QwenStoreError: The note cannot be read.
+        """
+        if self._rescue.exists():
+            return f"a refreshed token waits in {self._rescue} until its store takes it"
+        note = self.read()
+        if note is None or note.generation != generation:
+            return None
+        return f"the refresh at {note.when()} has not come to its end" if note.outcome == "open" else note.story()
 
     def rescue(self, credential: Credential) -> None:
         """Keep a credential that its store would not take.

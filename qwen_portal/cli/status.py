@@ -1,4 +1,4 @@
-"""``qwen-portal status``: offline and quick, from the account index alone; no secret is read."""
+"""``qwen-portal status``: offline and quick, from the account index and the refresh journal; no secret is read."""
 
 import json
 import time
@@ -8,7 +8,8 @@ import click
 
 from qwen_portal.account import span
 from qwen_portal.cli.table import account_in_use, table
-from qwen_portal.errors import QwenTokenNotAvailableError
+from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
+from qwen_portal.index import FileIndex
 from qwen_portal.session import Session
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def command(*, as_json: bool, check: bool) -> None:
     if as_json:
         click.echo(json.dumps({"accounts": [_record(account, in_use) for account in accounts]}))
     elif accounts:
-        rows = [("*" if a.label == in_use else "", a.label, a.plan.name, _kept(a), _state(a)) for a in accounts]
+        rows = [
+            ("*" if a.label == in_use else "", a.label, a.plan.name, _kept(a), _state(a) + _pending(session, a))
+            for a in accounts
+        ]
         click.echo(table(("", "ACCOUNT", "PLAN", "STORE", "STATE"), rows))
     if accounts and all(account.needs_login for account in accounts):
         raise QwenTokenNotAvailableError("Every account needs a new sign-in.")
@@ -67,6 +71,22 @@ def _state(account: "Account") -> str:
         return "API key"
     left = account.expires_at - time.time()
     return f"token good for {span(left)}" if left > 0 else "token expired; the next call renews it"
+
+
+def _pending(session: Session, account: "Account") -> str:
+    """Say what a refresh left that did not end well; only where there is something, the journal is imported."""
+    index = session.accounts.index
+    if account.needs_login or account.kind != "oauth" or not isinstance(index, FileIndex):
+        return ""
+    folder = index.path.with_name("journal")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return ""
+    journal = session.accounts.journal(account.label)
+    try:
+        pending = journal.pending(account.generation) if journal is not None else None
+    except QwenStoreError as exc:
+        pending = exc.message
+    return f"; {pending}" if pending is not None else ""
 
 
 def _check() -> None:

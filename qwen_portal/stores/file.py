@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
-from qwen_portal.files import make_private_folder, read_private, remove, set_aside, write_private
+from qwen_portal.files import read_private, remove, set_aside, try_folder, unfinished, write_private
 from qwen_portal.records import json_object
 from qwen_portal.secrets import Secret
 
@@ -31,12 +31,13 @@ class FileStore:
         return self._folder / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
 
     def probe(self, label: str) -> None:
-        """Make the folder.
+        """Make the folder, and write and remove a small file in it.
 
         Raises:
-            QwenStoreError: It cannot be made, belongs to another user, or its one file keeps another account.
+            QwenStoreError: The file system refused, the folder belongs to another user, or its one file keeps another
+                account.
         """
-        make_private_folder(self.path(label).parent)
+        try_folder(self.path(label).parent)
 
     def rehearse(self, label: str, credential: Credential) -> None:
         """Write the record beside its file, and remove it again.
@@ -44,8 +45,7 @@ class FileStore:
         Raises:
             QwenStoreError: The file system refused.
         """
-        path = self.path(label)
-        rehearsal = path.with_name(f"{path.name}.rehearsal")
+        rehearsal = _rehearsal(self.path(label))
         write_private(rehearsal, self._record(label, credential))
         remove(rehearsal)
 
@@ -90,10 +90,8 @@ class FileStore:
     def _tidy(self, label: str) -> None:
         """Remove what a process that was killed in the middle of a write left beside the file."""
         path = self.path(label)
-        for leftover in [path.with_name(f"{path.name}.rehearsal"), *path.parent.glob(f".{path.name}.*")]:
-            # somebody else's file in a shared folder is not ours to mind
-            with suppress(QwenStoreError):
-                remove(leftover)
+        rehearsal = _rehearsal(path)
+        remove_all([rehearsal, *unfinished(rehearsal), *unfinished(path)])
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Return nothing to hold: no other program shares this store."""
@@ -172,6 +170,17 @@ def _labelled(path: Path) -> tuple[Path, str, Credential] | None:
         label = _owner(text)
         return None if text is None or label is None else (path, label, Credential.from_json(Secret(text)))
     return None
+
+
+def remove_all(leftovers: list[Path]) -> None:
+    """Remove what of it is there and can be removed: in a shared folder, another user's file is not ours to mind."""
+    for leftover in leftovers:
+        with suppress(QwenStoreError):
+            remove(leftover)
+
+
+def _rehearsal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.rehearsal")
 
 
 def _wrapped(text: str | None) -> Secret | None:

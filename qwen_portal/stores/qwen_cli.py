@@ -17,18 +17,20 @@ from pathlib import Path
 
 from qwen_portal.credentials import Credential, end
 from qwen_portal.errors import QwenStoreError
-from qwen_portal.files import make_private_folder, read_owned, read_private, remove, write_private
+from qwen_portal.files import make_private_folder, read_owned, read_private, remove, unfinished, write_private
 from qwen_portal.index import Index
 from qwen_portal.places import qwen_cli_file
 from qwen_portal.plans import OAUTH
 from qwen_portal.records import json_object, token
 from qwen_portal.secrets import Secret
-from qwen_portal.stores.file import FileStore
+from qwen_portal.stores.file import FileStore, remove_all
 from qwen_portal.stores.qwen_cli_lock import QwenCliLock
 
 _log = logging.getLogger("qwen_portal")
 # A CLI that lost a race has its 400 within seconds of the winner's answer; whoever deletes the file later signs out.
 _LOST_RACE_SECONDS = 60.0
+# In the names of files that are about to be put back.
+_BACK = "qwen-portal-back"
 
 
 def own_folder(home: Path) -> Path:
@@ -135,11 +137,23 @@ class QwenCliStore(FileStore):
         if kept is None or (kept.generation <= credential.generation and kept.access_token != credential.access_token):
             msg = f"The sign-in did not read back from {self._file} as it was written."
             raise QwenStoreError(msg)
+        self._tidy(label)
 
     def delete(self, label: str) -> bool:
         """Remove the file, which signs the CLI out too; tell whether there was one."""
         remove(self._memory)
+        self._tidy(label, age=0.0)
         return remove(self.path(label))
+
+    def _tidy(self, label: str, *, age: float = _LOST_RACE_SECONDS) -> None:
+        """Remove what a process of ours that was killed in the middle of a write left; the CLI's files stay.
+
+        What is written without a lock may be under way; it is not touched unless it is older than that many seconds.
+        """
+        super()._tidy(label)
+        back = f".{self._file.name}.{_BACK}"
+        unlocked = [path for mark in (back, f".{back}") for path in self._folder.glob(f"{mark}.*")]
+        remove_all([path for path in [*unlocked, *unfinished(self._memory)] if _is_older(path, age)])
 
     def _record(self, label: str, credential: Credential) -> str:  # noqa: ARG002 - as above
         others = json_object(read_owned(self._file) or "") or {}
@@ -183,7 +197,7 @@ class QwenCliStore(FileStore):
             # a sign-out; no copy of it stays
             remove(self._memory)
             return False
-        beside = self._file.with_name(f".{self._file.name}.{os.getpid()}.{time.monotonic_ns()}")
+        beside = self._file.with_name(f".{self._file.name}.{_BACK}.{os.getpid()}.{time.monotonic_ns()}")
         write_private(beside, self._record("", credential), modified=credential.generation)
         try:
             os.link(beside, self._file)
@@ -199,6 +213,14 @@ class QwenCliStore(FileStore):
 
 def _is_recent(credential: Credential) -> bool:
     return time.time() - credential.generation / 1000 <= _LOST_RACE_SECONDS
+
+
+def _is_older(path: Path, age: float) -> bool:
+    try:
+        # not the time of the content, which is the credential's
+        return time.time() - path.lstat().st_ctime >= age
+    except OSError:
+        return False
 
 
 def _milliseconds(found: os.stat_result) -> int:

@@ -2,7 +2,8 @@
 
 The rules are the CLI's (docs/protocol.md, "Sign-in files of other programs"): created exclusively with a random UUID
 inside, 20 tries, stale after 10 s. What it adds is needed because the rules are weak: the time is renewed while the
-lock is held, a stale one is judged again after it was renamed, and only our own lock is removed.
+lock is held, a stale one is judged again after it was renamed, one dated in the future is stale when it did not change
+for 10 s, and only our own lock is removed.
 
 It is a courtesy, no guarantee: every CLI that ends removes the lock, whosever it is. Whoever holds it must still expect
 that another program refreshes.
@@ -50,6 +51,8 @@ class QwenCliLock:
         self._clock = clock
         self._beat = beat
         self._mark = str(uuid.uuid4())
+        self._waited = 0.0
+        self._ahead: tuple[int, float] | None = None
         self._released = threading.Event()
         self._heart = threading.Thread(target=self._keep_fresh, name="qwen-cli-lock", daemon=True)
 
@@ -68,6 +71,7 @@ class QwenCliLock:
             # one that was stale is gone now: try again at once
             if attempt < TRIES - 1 and not self._break_if_stale():
                 self._sleep(pause)
+                self._waited += pause
                 pause = min(pause * 1.5, LONGEST_PAUSE)
         msg = f"The qwen CLI, or another program that shares its sign-in, holds the lock {self._path}."
         raise QwenStoreLockedError(msg, hint="Try again in a minute; if no qwen runs, remove that file.")
@@ -115,9 +119,20 @@ class QwenCliLock:
 
     def _is_stale(self, path: Path) -> bool:
         try:
-            return self._clock() - path.stat().st_mtime > STALE_SECONDS
+            changed = path.stat().st_mtime_ns
         except OSError:
             return False
+        age = self._clock() - changed / 1e9
+        return (age if age >= 0 else self._seen_for(changed)) > STALE_SECONDS
+
+    def _seen_for(self, changed: int) -> float:
+        """Return the seconds of our waiting in which a lock dated ahead did not change, as a living one of ours does.
+
+        Its date says nothing: the clock was set back after somebody died holding it, or the file server's is ahead.
+        """
+        if self._ahead is None or self._ahead[0] != changed:
+            self._ahead = changed, self._waited
+        return self._waited - self._ahead[1]
 
     def _keep_fresh(self) -> None:
         while not self._released.wait(self._beat):

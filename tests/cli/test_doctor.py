@@ -1,8 +1,11 @@
 """``qwen-portal doctor``: each thing that can be wrong is found, with what mends it, and nothing private is told."""
 
+import errno
 import json
+import os
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -110,6 +113,42 @@ def test_a_folder_that_cannot_be_made_is_told(
     (tmp_path / "taken").write_text("")
     monkeypatch.setenv("QWEN_PORTAL_HOME", str(tmp_path / "taken" / "home"))
     assert findings()["folder"]["state"] == "fail"
+
+
+def test_locks_that_cannot_be_made_are_told(signed_in: Emulator, tmp_path: Path) -> None:
+    """Without them no refresh begins, so a file in the folder's place is a failure."""
+    assert signed_in.url
+    assert findings()["folder"]["state"] == "ok"
+    locks = tmp_path / "state" / "locks"
+    assert "doctor.lock" not in [each.name for each in locks.iterdir()]
+    shutil.rmtree(locks)
+    locks.write_text("")
+    found = findings()["folder"]
+    assert (found["state"], "locks" in found["text"]) == ("fail", True)
+    assert found["remedy"]
+
+
+def test_where_nothing_is_kept_on_disk_nothing_is_written(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The memory store leaves no trace, and neither does the look at it."""
+    assert emulator.url
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "memory")
+    assert findings()["folder"]["state"] == "ok"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_takes_nothing_is_told(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the folder nor the store is called good when it cannot be written."""
+    assert signed_in.url
+
+    def full(handle: int) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for name in ("folder", "store"):
+        assert findings()[name]["state"] == "fail"
+        assert "No space left" in findings()[name]["text"]
 
 
 def test_what_it_says_can_be_pasted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

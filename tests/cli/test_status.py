@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,9 @@ NOW = 1_800_000_000.0
     ("known", "said"),
     [
         ({"expires_at": NOW + 7 * 3600}, "token good for 7 h 0 min"),
+        ({"expires_at": NOW + 50 * 3600}, "token good for 2 days"),
+        ({"expires_at": NOW + 800 * 86400}, "token good for more than 2 years"),
+        ({"expires_at": 1e303}, "token good for more than 2 years"),
         ({"expires_at": NOW - 5}, "token expired"),
         ({"expires_at": 1.0, "exhausted_until": NOW + 1800}, "quota used up for another 30 min"),
         ({"needs_login": True}, "sign in again: qwen-portal login work"),
@@ -110,6 +114,31 @@ def test_a_person_reads_how_an_account_stands(
     monkeypatch.setattr("time.time", lambda: NOW)
     enter("work", **known)
     assert said in run("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [(None, "has not come to its end"), ("no-answer", "never arrived"), ("rescue", "waits in")],
+)
+def test_what_a_refresh_left_is_told_before_the_next_call(signed_in: Emulator, outcome: Any, said: str) -> None:
+    """By status and by doctor, without a secret; a note about an earlier token is history."""
+    assert signed_in.url
+    session = Session()
+    account = session.choose()
+    credential, journal = session.accounts.load(account), session.accounts.journal(account.label)
+    assert journal is not None
+    journal.begin(replace(credential, generation=1))
+    assert "token good for 6 h 0 min\n" in run("status").stdout.replace("5 h 59 min", "6 h 0 min")
+    journal.begin(credential)
+    if outcome == "rescue":
+        journal.rescue(credential)
+    elif outcome is not None:
+        journal.end(outcome)
+    assert said in run("status").stdout
+    findings = {each["name"]: each for each in json.loads(run("doctor", "--json").stdout)["findings"]}
+    assert findings["account 1"]["state"] == "warn"
+    assert said in findings["account 1"]["text"]
+    assert credential.access_token.reveal() not in run("status").output + run("doctor").output
 
 
 def test_a_quota_that_came_back_is_not_reported() -> None:

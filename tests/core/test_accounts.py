@@ -1,21 +1,31 @@
 """Which account serves a request, and what the index keeps of each."""
 
+import errno
 import json
+import math
+import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
+import filelock
 import pytest
+from click.testing import CliRunner
 
 import qwen_portal
+from qwen_portal.cli.root import cli
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreLockedError, QwenTokenNotAvailableError
 from qwen_portal.files import write_private
-from qwen_portal.index import FileIndex, check_label, file_lock
+from qwen_portal.index import REFRESH_LOCK_SECONDS, FileIndex, check_label, file_lock
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.settings import CONNECT_TIMEOUT, REFRESH_TIMEOUT
+from qwen_portal.stores.keyring import CALL_SECONDS
+from qwen_portal.stores.qwen_cli_lock import FIRST_PAUSE, LONGEST_PAUSE, TRIES
 from tests.canaries import ACCESS, KEY, REFRESH, assert_none_in
 
 
@@ -109,10 +119,10 @@ def test_the_index_holds_no_secret(tmp_path: Path) -> None:
     assert json.loads(text)["accounts"]["work"]["store"] == "file"
 
 
-BROKEN = ("", "{", "[]", '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}')
+BROKEN = ("", "{", "[]", "[" * 100_000, '{"accounts": {"x": 1}}', '{"accounts": {"x": {}}}')
 
 
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("broken", BROKEN, ids=range(len(BROKEN)))
 @pytest.mark.parametrize("first", ["read", "edit"])
 def test_a_corrupt_index_is_kept_aside_and_rebuilt_from_the_files(
     broken: str, first: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -213,6 +223,56 @@ def test_an_index_from_a_later_version_is_read(tmp_path: Path) -> None:
     assert qwen_portal.accounts()[0].label == "work"
 
 
+WRONG: dict[str, list[object]] = {
+    "generation": ["7", None, 1.5, []],
+    "expires_at": ["soon", [], math.nan],
+    "exhausted_until": ["soon", {}, math.nan],
+    "ended_at": ["soon", True, math.nan],
+    "needs_login": ["no", 1, None],
+    "proven": ["x", None],
+    "lost": [5, {}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_a_field_of_the_wrong_type_counts_as_not_known(
+    name: str, value: object, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hand that slipped costs no sign-in: the account is there and its token is good."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text())
+    record["accounts"]["work"][name] = value
+    write_private(path, json.dumps(record))
+    qwen_portal.close()
+    assert not qwen_portal.accounts()[0].needs_login
+    assert qwen_portal.get_access_token() == ACCESS
+    assert CliRunner().invoke(cli, ["status", "--json"]).exit_code == 0
+    assert "could not be read" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [1e303, math.inf, 10**400])
+def test_a_time_beyond_every_calendar_is_its_last_day(value: float, tmp_path: Path) -> None:
+    """What another program wrote into its file must not break the arithmetic of ours."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text())
+    record["accounts"]["work"]["expires_at"] = value
+    write_private(path, json.dumps(record))
+    assert qwen_portal.accounts()[0].expires_at == 253_402_300_799
+    assert CliRunner().invoke(cli, ["status", "--json"]).exit_code == 0
+
+
+def test_an_active_account_or_a_slot_of_the_wrong_type_is_none(tmp_path: Path) -> None:
+    """The accounts stay."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text()) | {"active": ["work"], "slots": {"work": 5, "home": "x:a"}}
+    write_private(path, json.dumps(record))
+    data = FileIndex(path).read()
+    assert (list(data.accounts), data.active, data.slots) == (["work"], None, {"home": "x:a"})
+
+
 @pytest.mark.parametrize("bad", ["", "  ", "a\nb", "a\x00b", "x" * 101, "\u202etxt"])
 def test_a_label_that_cannot_be_shown_is_refused(bad: str) -> None:
     """Labels are printed in terminals and logs."""
@@ -259,10 +319,53 @@ def test_eight_processes_lose_no_update(tmp_path: Path) -> None:
     assert sorted(FileIndex(tmp_path / "accounts.json").read().accounts) == labels
 
 
-def test_a_lock_that_is_held_names_itself(tmp_path: Path) -> None:
-    """Whoever waits in vain is told for what."""
+def test_a_lock_that_is_held_names_itself_and_asks_for_patience(tmp_path: Path) -> None:
+    """Whoever waits in vain is told for what; nobody is told to end a program that may be refreshing."""
     path = tmp_path / "x.lock"
-    with file_lock(path, 1), pytest.raises(QwenStoreLockedError, match=r"x\.lock"), file_lock(path, 0.01):
+    with file_lock(path, 1), pytest.raises(QwenStoreLockedError, match=r"x\.lock") as caught, file_lock(path, 0.01):
+        pass
+    assert "let it finish" in caught.value.hint
+    assert not any(word in caught.value.hint for word in ("end it", "kill", "hung"))
+
+
+def test_a_lock_is_waited_for_longer_than_a_refresh_can_take() -> None:
+    """Three connections that fail, the pauses, the answer, the qwen CLI's lock, and a dozen slow keyring calls."""
+    pauses = [min(FIRST_PAUSE * 1.5**n, LONGEST_PAUSE) for n in range(TRIES - 1)]
+    longest = 3 * CONNECT_TIMEOUT + 2 * 2 + REFRESH_TIMEOUT + sum(pauses) + 12 * CALL_SECONDS
+    assert longest < REFRESH_LOCK_SECONDS
+
+
+@pytest.mark.parametrize("stands_there", ["folder", "link to itself", "file in place of the folder"])
+def test_a_lock_that_cannot_be_made_is_an_error_of_the_store(stands_there: str, tmp_path: Path) -> None:
+    """As on a read-only disk: the error is ours, with a hint."""
+    path = tmp_path / "locks" / "x.lock"
+    if stands_there == "file in place of the folder":
+        path.parent.write_text("")
+    else:
+        path.parent.mkdir()
+        path.mkdir() if stands_there == "folder" else path.symlink_to(path)
+    with pytest.raises(QwenStoreError, match="locks") as caught, file_lock(path, 1):
+        pass
+    assert caught.value.hint
+
+
+def test_a_read_only_home_is_an_error_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser, as whom a container runs, is stopped by no permission, but by a disk that is mounted so."""
+
+    def read_only(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", read_only)
+    with pytest.raises(QwenStoreError, match="Read-only file system"), FileIndex(tmp_path / "accounts.json").edit():
+        pass
+
+
+def test_an_error_under_the_lock_is_nobody_elses(tmp_path: Path) -> None:
+    """What the block itself raises is no failure of the lock, and the lock is free again."""
+    path = tmp_path / "x.lock"
+    with pytest.raises(FileNotFoundError), file_lock(path, 1):
+        (tmp_path / "nowhere").read_text()
+    with file_lock(path, 0.01):
         pass
 
 

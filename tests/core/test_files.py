@@ -171,6 +171,35 @@ def credential(label: str = "x") -> Credential:
     return Credential(kind="key", plan="coding", access_token=Secret(f"{ACCESS}{label}"), generation=1)
 
 
+def test_the_look_at_the_place_writes_and_leaves_nothing(tmp_path: Path) -> None:
+    """What was kept is as it was."""
+    for store in (FileStore(tmp_path / "home"), OneFileStore(tmp_path / "one" / "token.json")):
+        store.save("work", credential())
+        store.probe("work")
+        assert store.load("work") == credential()
+        assert len(list(store.path("work").parent.iterdir())) == 1
+
+
+PROBE_FULL = """
+import resource, signal, sys
+from pathlib import Path
+from qwen_portal.stores.file import FileStore
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    FileStore(Path(sys.argv[1])).probe("work")
+except Exception as exc:
+    print(type(exc).__name__, exc)
+"""
+
+
+def test_a_full_disk_is_told_before_anybody_signs_in(tmp_path: Path) -> None:
+    """A folder that can be made, and takes no file of a sign-in's size, is no place for one."""
+    done = subprocess.run([sys.executable, "-c", PROBE_FULL, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "QwenStoreError Could not write in" in done.stdout
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
 def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
     """Nothing is thrown away, nothing of it is quoted, and the next sign-in works."""
     store = FileStore(tmp_path)
@@ -186,15 +215,26 @@ def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
     assert store.load("work") == credential()
 
 
-def test_what_a_killed_process_left_is_tidied_up(tmp_path: Path) -> None:
-    """A half-written copy of a sign-in does not lie about for ever, nor outlive a logout."""
+def killed_while_writing(path: Path) -> None:
+    """Leave what a process leaves that is killed before its new file is in its place."""
+    code = "import os, sys; from pathlib import Path; from qwen_portal.files import write_private\n"
+    code += "os.fsync = lambda handle: os._exit(1)\nwrite_private(Path(sys.argv[1]), 'left over')"
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 1
+
+
+def test_what_a_killed_process_left_is_tidied_up_and_nothing_else(tmp_path: Path) -> None:
+    """A half-written copy of a sign-in does not lie about for ever, nor outlive a logout; an editor's file stays."""
     store = FileStore(tmp_path)
+    path = store.path("work")
+    write_private(path.with_name(f".{path.name}.swp"), "of an editor")
     for finish in (lambda: store.save("work", credential()), lambda: store.delete("work")):
-        path = store.path("work")
-        for name in (f"{path.name}.rehearsal", f".{path.name}.k1ll3d", f".{path.name}.rehearsal.k1ll3d"):
-            write_private(path.with_name(name), "left over")
+        rehearsal = path.with_name(f"{path.name}.rehearsal")
+        write_private(rehearsal, "left over")
+        killed_while_writing(path)
+        killed_while_writing(rehearsal)
+        assert sum("left over" in file.read_text() for file in path.parent.iterdir()) == 3
         finish()
-        assert [file.name for file in path.parent.iterdir() if file != path] == []
+        assert [file.name for file in path.parent.iterdir() if file != path] == [f".{path.name}.swp"]
 
 
 @pytest.mark.parametrize("label", ["../x", "a/b", "..", ".hidden", "C:\\x", "ünïcode", "x" * 100, "CON"])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError
-from qwen_portal.stores.qwen_cli_lock import STALE_SECONDS, TRIES, QwenCliLock
+from qwen_portal.stores.qwen_cli_lock import LONGEST_PAUSE, STALE_SECONDS, TRIES, QwenCliLock
 from tests.children import loopback_only
 
 OTHER = "somebody-else"
@@ -91,6 +91,28 @@ def test_a_lock_that_is_not_yet_stale_is_left_alone(path: Path) -> None:
     """Its holder may be at work."""
     held(path, age=STALE_SECONDS - 2)
     with pytest.raises(QwenStoreLockedError), QwenCliLock(path, sleep=lambda seconds: None):
+        pass
+    assert path.read_text() == OTHER
+
+
+def test_a_lock_dated_in_the_future_is_stale_when_it_did_not_change_for_ten_seconds(path: Path) -> None:
+    """Its holder died, and the clock was set back since: it would hold everybody up until that moment comes."""
+    held(path, age=-86400)
+    pauses: list[float] = []
+    with QwenCliLock(path, sleep=pauses.append) as lock:
+        assert lock.is_ours()
+    assert STALE_SECONDS < sum(pauses) <= STALE_SECONDS + LONGEST_PAUSE
+    assert left_over(path) == []
+
+
+def test_a_lock_dated_in_the_future_that_changes_is_held(path: Path) -> None:
+    """The file server's clock is ahead, and the holder renews its lock."""
+    ages = iter(range(TRIES))
+    held(path, age=-86400)
+    with (
+        pytest.raises(QwenStoreLockedError),
+        QwenCliLock(path, sleep=lambda seconds: held(path, age=-86400 - next(ages))),
+    ):
         pass
     assert path.read_text() == OTHER
 

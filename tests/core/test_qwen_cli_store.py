@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -266,6 +268,64 @@ def test_there_is_room_for_one_account(file: Path, emulator: Emulator) -> None:
     assert "QWEN_PORTAL_STORE" in caught.value.hint
     assert emulator.log() == []
     assert json.loads(file.read_text())["access_token"] == "first"
+
+
+def killed(where: str) -> None:
+    """Run a call of ours that is killed where a file would be moved, or linked, into its place."""
+    code = f"import os; from pathlib import Path; import qwen_portal\n{where} = lambda *_: os._exit(9)\n"
+    done = subprocess.run([sys.executable, "-c", code + "qwen_portal.accounts()"], check=False)
+    assert done.returncode == 9
+
+
+def names(folder: Path) -> set[str]:
+    """Return what is in a folder."""
+    return {each.name for each in folder.iterdir()}
+
+
+@pytest.mark.parametrize("where", ["os.link", "Path.replace"])
+def test_a_logout_leaves_nothing_of_what_a_killed_process_was_putting_back(file: Path, where: str) -> None:
+    """Such leftovers hold the sign-in in clear."""
+    cli_writes(file)
+    qwen_portal.get_access_token()
+    file.unlink()
+    killed(where)
+    assert len(names(file.parent)) == 1
+    cli_writes(file)
+    qwen_portal.logout()
+    assert names(file.parent) == set()
+
+
+def test_a_refresh_tidies_our_leftovers_and_no_others(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is surely ours goes: the CLI's, an editor's and a person's files in the folder stay."""
+    cli_writes(file, left=-10)
+    theirs = {f"{file.name}.tmp.1f0c", f".{file.name}.swp", f"{file.name}.bak", "settings.json"}
+    ours = {
+        f"{file.name}.rehearsal",
+        f".{file.name}.qwen-portal.k1ll3d__",
+        f".{file.name}.rehearsal.qwen-portal.k1ll3d_",
+    }
+    for name in theirs | ours:
+        file.with_name(name).write_text("secret")
+    answer_refresh(monkeypatch, NEW)
+    qwen_portal.get_access_token()
+    assert names(file.parent) == theirs | {file.name}
+
+
+def test_what_another_process_is_putting_back_is_tidied_after_a_minute(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is written without a lock, so a young one may be under way."""
+    cli_writes(file, left=-10)
+    beside = file.with_name(f".{file.name}.qwen-portal-back.77.123456789")
+    beside.write_text("secret")
+    answer_refresh(monkeypatch, NEW)
+    qwen_portal.get_access_token()
+    assert beside.exists()
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    answer_refresh(monkeypatch, TokenResponse(Secret("third"), Secret("refresh-3"), 3600.0, None))
+    assert qwen_portal.get_access_token(force_refresh=True) == "third"
+    assert not beside.exists()
 
 
 def test_a_key_is_refused(file: Path) -> None:
