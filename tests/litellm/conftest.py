@@ -1,9 +1,10 @@
 """What the LiteLLM tests share: LiteLLM's global state is put back, and its background work ends with each test."""
 
-import time
 import warnings
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
+from typing import Any
 
 import litellm
 import pytest
@@ -63,9 +64,23 @@ def _drop_stray_worker() -> None:
         GLOBAL_LOGGING_WORKER._worker_task = None
 
 
+# What LiteLLM's logging threads were given to do; they are one pool for the process.
+_LOGGING: set[Future[Any]] = set()
+_submit = executor.submit
+
+
+def _submit_and_remember(*args: Any, **kwargs: Any) -> Future[Any]:
+    future: Future[Any] = _submit(*args, **kwargs)
+    _LOGGING.add(future)
+    return future
+
+
+executor.submit = _submit_and_remember  # type: ignore[method-assign] # every version's pool is asked through it
+
+
 def finish_logging() -> None:
     """Wait until LiteLLM's logging threads have nothing left to do."""
-    deadline = time.monotonic() + 30
-    while executor._pending_slots._value < executor._max_pending_tasks:
-        assert time.monotonic() < deadline, "LiteLLM's logging threads do not come to an end"
-        time.sleep(0.005)
+    while _LOGGING:
+        done, late = wait(_LOGGING, timeout=30)
+        assert not late, "LiteLLM's logging threads do not come to an end"
+        _LOGGING.difference_update(done)
