@@ -23,15 +23,17 @@ _CALLBACKS = (
     "_async_failure_callback",
 )
 
-# LiteLLM's types are built when they are first used, and pydantic has a remark about one of them.
+# LiteLLM's types are built when they are first used, and pydantic has a remark about some of them.
+_TYPED_DICTS = "Items? '.*' on TypedDict class"
 with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Item 'summary' on TypedDict class", UserWarning)
+    warnings.filterwarnings("ignore", _TYPED_DICTS, UserWarning)
     litellm.ModelResponse()
     ModelResponseStream()
 
 # LiteLLM looks at every attribute of a stream's last chunk, two that pydantic wants read from the class among them.
 _LITELLMS_OWN = pytest.mark.filterwarnings(
-    r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211"
+    r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211",
+    f"ignore:{_TYPED_DICTS}:UserWarning",
 )
 
 
