@@ -15,6 +15,7 @@ _COMMANDS = {
     "token": "Print a valid access token, nothing else.",
     "models": "List the models, as they are on your plan.",
     "chat": "Ask a model; the answer goes to stdout.",
+    "proxy": "Run a LiteLLM proxy, so that any OpenAI or Anthropic client can use your account.",
     "emulator": "Run the service's emulator on this machine; no account needed.",
     "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine; no account needed.",
 }

@@ -1,6 +1,5 @@
 """What the LiteLLM tests share: LiteLLM's global state is put back, and its background work ends with each test."""
 
-import warnings
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -10,7 +9,6 @@ import litellm
 import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 from litellm.litellm_core_utils.thread_pool_executor import executor
-from litellm.types.utils import ModelResponseStream
 
 import litellm_qwen_portal
 
@@ -23,17 +21,9 @@ _CALLBACKS = (
     "_async_failure_callback",
 )
 
-# LiteLLM's types are built when they are first used, and pydantic has a remark about some of them.
-_TYPED_DICTS = "Items? '.*' on TypedDict class"
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", _TYPED_DICTS, UserWarning)
-    litellm.ModelResponse()
-    ModelResponseStream()
-
 # LiteLLM looks at every attribute of a stream's last chunk, two that pydantic wants read from the class among them.
 _LITELLMS_OWN = pytest.mark.filterwarnings(
     r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211",
-    f"ignore:{_TYPED_DICTS}:UserWarning",
 )
 
 
