@@ -13,7 +13,7 @@ fi
 # A release must be a week old: a hijacked one is usually found within days.
 "$uv" pip compile --quiet --no-config --no-header --no-emit-index-url --no-emit-find-links \
   --universal --python-version 3.11 --generate-hashes --exclude-newer "1 week" \
-  --extra langchain --extra litellm --extra openai --extra notebook --extra emulator \
+  --extra langchain --extra litellm --extra openai --extra notebook --extra emulator --extra proxy \
   --output-file "$resolved" "$@" pyproject.toml requirements/dev.in
 
 {
