@@ -55,12 +55,15 @@ class UsageFirst:
         return ModelResponseStream(**self._envelope, choices=choices, **more)  # type: ignore[arg-type] # it takes dicts
 
 
-def whole_answer(answer: dict[str, Any], model_response: ModelResponse) -> ModelResponse:
+def whole_answer(answer: dict[str, Any], model: str, model_response: ModelResponse) -> ModelResponse:
     """Turn a chat.completion dict into LiteLLM's response.
 
     Args:
         answer: From the core's client.
+        model: The model asked for. LiteLLM looks the price of an answer up by the name in it, and has none for what the
+            service calls the model.
         model_response: The empty response that LiteLLM made for this call.
     """
-    filled = convert_to_model_response_object(response_object=answer, model_response_object=model_response)
+    named = {**answer, "model": model}
+    filled = convert_to_model_response_object(response_object=named, model_response_object=model_response)
     return cast("ModelResponse", filled)
