@@ -14,7 +14,7 @@ TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real torture mutants lint format types bench dist record requirements clean
+.PHONY: help demo test test-real lanes-litellm torture mutants lint format types bench dist record requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -37,6 +37,9 @@ test-real: $(INSTALLED) ## the parts of a real system: Secret Service, the qwen 
 
 torture: $(INSTALLED) ## every danger to a sign-in with 200 interrupts of each kind instead of 20; TORTURE=n for n
 	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost
+
+lanes-litellm: $(INSTALLED) ## tests/litellm on the LiteLLMs of requirements/litellm-*.txt, which gate, and on the newest, which reports
+	$(TEST_ENV) scripts/lanes_litellm.sh $(BIN)/python
 
 mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
 	$(BIN)/python scripts/mutants.py
@@ -63,11 +66,11 @@ record: $(TOOLS) ## record the cassettes again, from the embedded emulator; no a
 	$(BIN)/python -m tests.cassettes.record
 	$(BIN)/python -m pytest tests/langchain/test_standard.py -k stream_time --record-mode=rewrite -W ignore:Benchmark
 
-requirements: $(TOOLS) ## resolve requirements/dev.txt; UPGRADE=--upgrade moves the pins
+requirements: $(TOOLS) ## resolve requirements/*.txt; UPGRADE=--upgrade moves the pins
 	scripts/compile_requirements.sh $(BIN)/uv $(UPGRADE)
 
 clean: ## remove everything the targets made
-	rm -rf .venv .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+	rm -rf .venv .lanes .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
 
 $(TOOLS): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
