@@ -83,9 +83,7 @@ def _start(config: str, host: str, port: int) -> None:
         ) from None
     session = Session()
     if account_in_use(session) is None:
-        click.echo(
-            "Nobody is signed in yet; the proxy answers with errors until `qwen-portal login`.", err=True
-        )
+        click.echo("Nobody is signed in yet; the proxy answers with errors until `qwen-portal login`.", err=True)
     path = session.settings.home / "proxy.yaml"
     write_private(path, config)
     click.echo(f"The configuration is {path}.", err=True)
