@@ -32,6 +32,10 @@ litellm_settings:
   custom_provider_map:
     - {provider: qwen-portal, custom_handler: litellm_qwen_portal.handler}
 
+router_settings:
+  # Each model has one deployment: to rest it would only hide its error behind "no deployments available".
+  disable_cooldowns: true
+
 general_settings:
   # A look at /health asks each model for one token. With true, LiteLLM does so on its own, at your account's cost.
   background_health_checks: false
