@@ -35,7 +35,7 @@ test-real: $(INSTALLED) ## the parts of a real system: Secret Service, the qwen 
 	scripts/install_real_parts.sh
 	$(TEST_ENV) scripts/test_real.sh $(BIN)/pytest -m real
 
-lanes: $(INSTALLED) ## LangChain's suites on the oldest, the last openai 2 and 3 (these gate), and the newest (reports)
+lanes: $(INSTALLED) ## the doors on older and on the newest LangChain, openai and LiteLLM, pinned (these gate) and newest (reports)
 	scripts/lanes.sh $(BIN)/python dist/*.whl $(LANES)
 
 peers: $(INSTALLED) ## ChatQwenPortal beside five other chat models: one table, the same checks for each

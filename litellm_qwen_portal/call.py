@@ -7,7 +7,7 @@ from typing import Any, Self
 from litellm_qwen_portal.messages import normalise
 from litellm_qwen_portal.thinking import map_thinking
 from qwen_portal import AsyncPortalClient, PortalClient
-from qwen_portal.errors import QwenHostNotAllowedError
+from qwen_portal.errors import QwenBadRequestError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret
 
 # The core sets both itself: streams always ask for usage.
@@ -54,6 +54,7 @@ class Call:
 
         Raises:
             QwenHostNotAllowedError: ``api_base`` came without ``api_key``.
+            QwenBadRequestError: OpenAI's web search is asked for.
         """
         params = {name: value for name, value in given["optional_params"].items() if name not in _OURS}
         headers = {**(given.get("headers") or {}), **(params.pop("extra_headers", None) or {})}
@@ -63,6 +64,11 @@ class Call:
                 f"api_base={api_base!r} came without api_key=: the token of a signed-in account never goes to an "
                 "address that a call names.",
                 hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address with your sign-in.",
+            )
+        if params.get("web_search_options") is not None:
+            # LiteLLM takes it for supported, and the core would leave it out: an answer that looks searched and is not.
+            raise QwenBadRequestError(
+                "web_search_options is not offered.", hint="Pass enable_search=True for the search of Qwen's service."
             )
         timeout, max_retries = given.get("timeout"), params.pop("max_retries", None)
         account, plan = params.pop("qwen_account", None), params.pop("qwen_plan", None)

@@ -57,14 +57,16 @@ class UsageFirst:
         return ModelResponseStream(**self._envelope, choices=choices, **more)  # type: ignore[arg-type] # it takes dicts
 
 
-def whole_answer(answer: dict[str, Any], model_response: ModelResponse) -> ModelResponse:
+def whole_answer(answer: dict[str, Any], model: str, model_response: ModelResponse) -> ModelResponse:
     """Turn a chat.completion dict into LiteLLM's response.
 
     Args:
         answer: From the core's client.
+        model: The model asked for. LiteLLM looks the price of an answer up by the name in it, and has none for what the
+            service calls the model.
         model_response: The empty response that LiteLLM made for this call.
     """
-    plain = {name: value for name, value in answer.items() if name != MARK}
+    plain = {name: value for name, value in answer.items() if name != MARK} | {"model": model}
     filled = cast(
         "ModelResponse", convert_to_model_response_object(response_object=plain, model_response_object=model_response)
     )

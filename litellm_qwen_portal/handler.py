@@ -1,7 +1,7 @@
 """The handler that LiteLLM calls for ``qwen-portal/…``: whole or streamed, sync or async."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from litellm.llms.custom_llm import CustomLLM
 from litellm.types.utils import ModelResponse, ModelResponseStream
@@ -10,6 +10,7 @@ from litellm_qwen_portal.call import Call
 from litellm_qwen_portal.chunks import whole_answer
 from litellm_qwen_portal.errors import raised_as_litellm
 from litellm_qwen_portal.streams import AsyncStream, Stream
+from qwen_portal.errors import QwenBadRequestError
 
 
 class QwenPortalLLM(CustomLLM):
@@ -24,14 +25,14 @@ class QwenPortalLLM(CustomLLM):
         with raised_as_litellm(given["model"]):
             call = _begin(given)
             answer = call.client().chat(**call.arguments())
-        return whole_answer(answer, given["model_response"])
+        return whole_answer(answer, call.model, given["model_response"])
 
     async def acompletion(self, *_args: Any, **given: Any) -> ModelResponse:
         """Ask for a whole answer without blocking the event loop."""
         with raised_as_litellm(given["model"]):
             call = _begin(given)
             answer = await call.async_client().chat(**call.arguments())
-        return whole_answer(answer, given["model_response"])
+        return whole_answer(answer, call.model, given["model_response"])
 
     def streaming(  # type: ignore[override] # LiteLLM takes its own stream chunks too, see CustomStreamWrapper
         self, *_args: Any, **given: Any
@@ -51,6 +52,38 @@ class QwenPortalLLM(CustomLLM):
         with raised_as_litellm(given["model"]):
             call = _begin(given)
             return AsyncStream(call.async_client().stream(**call.arguments()), call.model)
+
+    def embedding(self, *_args: Any, **given: Any) -> NoReturn:
+        """Refuse: the service has none. LiteLLM's own answer would be a 500, which a Router repeats."""
+        _refuse(given, "embeddings")
+
+    async def aembedding(self, *_args: Any, **given: Any) -> NoReturn:
+        """Refuse, as ``embedding`` does."""
+        _refuse(given, "embeddings")
+
+    def image_generation(self, *_args: Any, **given: Any) -> NoReturn:
+        """Refuse, as ``embedding`` does."""
+        _refuse(given, "images")
+
+    async def aimage_generation(self, *_args: Any, **given: Any) -> NoReturn:
+        """Refuse, as ``embedding`` does."""
+        _refuse(given, "images")
+
+    def image_edit(self, *_args: Any, **given: Any) -> NoReturn:
+        """Refuse, as ``embedding`` does."""
+        _refuse(given, "images")
+
+    async def aimage_edit(self, *_args: Any, **given: Any) -> NoReturn:
+        """Refuse, as ``embedding`` does."""
+        _refuse(given, "images")
+
+
+def _refuse(given: dict[str, Any], what: str) -> NoReturn:
+    with raised_as_litellm(given["model"]):
+        raise QwenBadRequestError(
+            f"This provider makes no {what}: the portal answers chats only.",
+            hint="Model Studio has models for it, at an OpenAI-compatible address: use LiteLLM's openai/… with a key.",
+        )
 
 
 def _begin(given: dict[str, Any]) -> Call:

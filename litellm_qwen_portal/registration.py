@@ -1,5 +1,8 @@
 """Making LiteLLM know the provider: its handler, its models' limits, its prices."""
 
+import functools
+import logging
+from importlib import metadata
 from typing import Any
 
 import litellm
@@ -10,6 +13,11 @@ from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.handler import QwenPortalLLM
 from qwen_portal.models import catalogue
 from qwen_portal.plans import OAUTH, find_plan
+
+_log = logging.getLogger("qwen_portal")
+
+# The first version and the first minor version that the tests were not run with (see docs/litellm.md).
+_TESTED_FROM, _TESTED_BELOW = (1, 91), (1, 110)
 
 # One for the process: a proxy's configuration names it.
 handler = QwenPortalLLM()
@@ -29,9 +37,10 @@ _FREE = dict.fromkeys(
 def register() -> None:
     """Register the provider with LiteLLM; importing the package has done it once.
 
-    Call it again after something assigned ``litellm.custom_provider_map``, which forgets every provider that was in it.
-    Entries that are there stay, so calling it twice changes nothing.
+    What assigns ``litellm.custom_provider_map`` forgets every provider that was in it; the next call through this one
+    registers it again, or this function does. Entries that are there stay, so calling it twice changes nothing.
     """
+    _tell_if_untested(metadata.version("litellm"))
     if all(item["provider"] != PROVIDER for item in litellm.custom_provider_map):
         litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
     # Without this the name is unknown until the first completion.
@@ -40,7 +49,23 @@ def register() -> None:
     if not models.keys() <= litellm.model_cost.keys():
         litellm.register_model(models)
     litellm.models_by_provider.setdefault(PROVIDER, set()).update(models)
-    shims.install()
+    shims.install(register)
+
+
+@functools.cache  # told once in a process
+def _tell_if_untested(version: str) -> None:
+    """Warn of a LiteLLM that the tests have not seen.
+
+    Args:
+        version: Such as ``"1.106.2"``.
+    """
+    release = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    if not _TESTED_FROM <= release < _TESTED_BELOW:
+        _log.warning(
+            "litellm %s is outside the tested range, %d.%d to below %d.%d: streams and reasoning parameters may behave "
+            "as LiteLLM's own custom providers do (said once)",
+            *(version, *_TESTED_FROM, *_TESTED_BELOW),
+        )
 
 
 def _model_info(row: dict[str, Any]) -> dict[str, Any]:

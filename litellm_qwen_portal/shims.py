@@ -1,10 +1,12 @@
 """Two gaps in LiteLLM's support for custom providers, closed for this provider alone.
 
 Each wraps a function of litellm.main if it is there, and otherwise does nothing: async streams then send their request
-with the first chunk, and ``reasoning_effort`` needs ``allowed_openai_params``.
+with the first chunk, and ``reasoning_effort`` needs ``allowed_openai_params``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves
+LiteLLM as it is, to the same effect.
 """
 
 import functools
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -20,9 +22,16 @@ _THINKING = ("reasoning_effort", "thinking")
 Function = Callable[..., Any]
 
 
-def install() -> None:
-    """Wrap both functions; the second call finds them wrapped."""
-    _wrap("_complete_custom_providers", _open_streams)
+def install(register: Callable[[], None]) -> None:
+    """Wrap both functions; the second call finds them wrapped.
+
+    Args:
+        register: Called before each call of this provider, which may have been forgotten in the meantime: a proxy that
+            reloads its configuration or its prices assigns LiteLLM's lists anew.
+    """
+    if os.environ.get("LITELLM_QWEN_PORTAL_SHIMS") == "0":
+        return
+    _wrap("_complete_custom_providers", functools.partial(_open_streams, register=register))
     _wrap("get_optional_params", _allow_thinking)
 
 
@@ -35,14 +44,16 @@ def _wrap(name: str, wrapper: Callable[[Function], Function]) -> None:
     setattr(litellm.main, name, wrapped)
 
 
-def _open_streams(original: Function) -> Function:
+def _open_streams(original: Function, *, register: Callable[[], None]) -> Function:
     """Open async streams before the call returns, as built-in providers do.
 
     Otherwise an error comes with the first chunk, too late for retries, fallbacks and another deployment.
     """
 
-    def complete(*args: Any, **kwargs: Any) -> Any:
-        response = original(*args, **kwargs)
+    def complete(call: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(call, "custom_llm_provider", None) == PROVIDER:
+            register()
+        response = original(call, *args, **kwargs)
         stream = getattr(response, "completion_stream", None)
         # Not by class: a proxy may have loaded these modules a second time.
         if getattr(stream, "provider", None) != PROVIDER:

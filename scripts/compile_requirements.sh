@@ -28,11 +28,14 @@ pins() {
   mv "requirements/$name.txt.new" "requirements/$name.txt"
 }
 
-package="--extra langchain --extra emulator pyproject.toml"
-pins dev --extra litellm --extra openai --extra notebook $package "$@"
-pins lane-floors --resolution lowest-direct $package "$@"
-for name in lane-openai2 lane-openai3; do
-  pins $name $package "$@"
+package="pyproject.toml --extra emulator"
+pins dev --extra langchain --extra litellm --extra openai --extra notebook --extra proxy $package "$@"
+pins lane-langchain-floors --resolution lowest-direct --extra langchain $package "$@"
+for name in lane-langchain-openai2 lane-langchain-openai3; do
+  pins $name --extra langchain $package "$@"
+done
+for name in lane-litellm-1.91.0 lane-litellm-1.100.0; do
+  pins $name --extra litellm $package "$@"
 done
 for name in peer-openai peer-deepseek peer-xai peer-qwq peer-litellm; do
   pins $name "$@"

@@ -13,6 +13,7 @@ need gnome-keyring-daemon gnome-keyring
 need dbus-run-session dbus
 need dbus-send dbus
 need secret-tool libsecret-tools
+need curl curl
 need node nodejs
 need npm npm
 

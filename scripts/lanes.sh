@@ -1,37 +1,47 @@
 #!/bin/sh
-# Run LangChain's suites and our LangChain tests on other versions, each in an environment of its own: the oldest that
-# pyproject.toml allows, the last openai 2.x, the last openai 3.x. Pinned lanes gate; the newest of everything reports.
-# Usage: [LANE_TESTS=PATH] lanes.sh PYTHON WHEEL [LANE …]
+# Run the tests of a door on other versions of its framework, each in an environment of its own. Pinned lanes gate, the
+# newest of everything is reported. LangChain: the oldest that pyproject.toml allows, the last openai 2.x, the last openai
+# 3.x. LiteLLM: 1.91.0 and 1.100.0.
+# Usage: [LANGCHAIN_TESTS=PATH] lanes.sh PYTHON WHEEL [LANE …]
 set -u
 python=$1 wheel=$2
 shift 2
 failed=""
+all="langchain-floors langchain-openai2 langchain-openai3 langchain-newest
+     litellm-1.91.0 litellm-1.100.0 litellm-newest"
 
-# deepagents is not about these versions; it is pinned with the other development dependencies.
 run() {
-  PYTHONSAFEPATH=1 ".lanes/$1/bin/python" -m pytest "${LANE_TESTS:-tests/langchain}" --ignore tests/langchain/test_deep_agents.py -q -r fE --benchmark-disable
+  case $1 in
+    # deepagents is not about these versions; it is pinned with the other development dependencies.
+    langchain-*) tests="${LANGCHAIN_TESTS:-tests/langchain} --ignore tests/langchain/test_deep_agents.py --benchmark-disable" ;;
+    litellm-*) tests=tests/litellm ;;
+  esac
+  .lanes/"$1"/bin/python -m pip list --disable-pip-version-check | grep -E "^(openai|langchain|litellm|httpx)"
+  # shellcheck disable=SC2086 # options, each a word
+  PYTHONSAFEPATH=1 ".lanes/$1/bin/python" -m pytest $tests -q -r fE -p no:cacheprovider
 }
 
-for lane in "${@:-floors openai2 openai3 newest}"; do
-  for name in $lane; do
-    echo "== lane $name"
-    if [ "$name" = newest ]; then
-      {
-        "$python" -m venv --clear .lanes/newest &&
-          .lanes/newest/bin/python -m pip install -qq --disable-pip-version-check --upgrade --upgrade-strategy eager \
-            "$wheel[langchain,emulator]" -r requirements/lane-newest.in &&
-          .lanes/newest/bin/python -m pip list --disable-pip-version-check | grep -E "^(openai|langchain|httpx)" &&
-          run newest
-      } || echo "== lane newest: does not pass; it reports and does not gate"
-    else
-      {
-        scripts/pinned_environment.sh "$python" ".lanes/$name" "requirements/lane-$name.txt" &&
-          ".lanes/$name/bin/python" -m pip install -qq --disable-pip-version-check --no-index --no-deps \
-            --force-reinstall "$wheel" &&
-          run "$name"
-      } || failed="$failed $name"
-    fi
-  done
+# newest LANE: without pins, so that a change there is seen before the users see it; it says nothing about a change here
+newest() {
+  "$python" -m venv --clear ".lanes/$1" &&
+    ".lanes/$1/bin/python" -m pip install -qq --disable-pip-version-check --upgrade --upgrade-strategy eager \
+      "$wheel[${1%-newest},emulator]" -r "requirements/lane-$1.in" &&
+    run "$1"
+}
+
+pinned() {
+  scripts/pinned_environment.sh "$python" ".lanes/$1" "requirements/lane-$1.txt" &&
+    ".lanes/$1/bin/python" -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall "$wheel" &&
+    run "$1"
+}
+
+# shellcheck disable=SC2086 # names, each a word
+for lane in ${*:-$all}; do
+  echo "== lane $lane"
+  case $lane in
+    *-newest) newest "$lane" || echo "== lane $lane: does not pass; it reports and does not gate" ;;
+    *) pinned "$lane" || failed="$failed $lane" ;;
+  esac
 done
 
 [ -z "$failed" ] || { echo "== lanes that do not pass:$failed"; exit 1; }

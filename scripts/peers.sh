@@ -6,6 +6,6 @@ shift 2
 for name in openai deepseek xai qwq litellm; do
   scripts/pinned_environment.sh "$python" ".peers/$name" "requirements/peer-$name.txt"
 done
-scripts/pinned_environment.sh "$python" .peers/qwen-portal requirements/lane-openai3.txt
+scripts/pinned_environment.sh "$python" .peers/qwen-portal requirements/lane-langchain-openai3.txt
 .peers/qwen-portal/bin/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall "$wheel"
 exec "$python" benchmarks/peers.py --environments .peers "$@"

@@ -17,6 +17,7 @@ os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 _FOREIGN = (
     "QWEN_",
+    "LITELLM_QWEN_",
     "OPENAI_",
     "LANGSMITH_",
     "LANGCHAIN_",

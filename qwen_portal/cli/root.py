@@ -17,6 +17,7 @@ _COMMANDS = {
     "check": "Ask each account for each known model; one small request per model.",
     "chat": "Ask a model; the answer goes to stdout.",
     "doctor": "Look for what is wrong on this machine, and say what mends it.",
+    "proxy": "Run a LiteLLM proxy, so that any OpenAI or Anthropic client can use your account.",
     "emulator": "Run the service's emulator on this machine; no account needed.",
     "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine; no account needed.",
 }

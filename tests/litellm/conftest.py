@@ -1,15 +1,14 @@
 """What the LiteLLM tests share: LiteLLM's global state is put back, and its background work ends with each test."""
 
-import time
-import warnings
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future, wait
 from pathlib import Path
+from typing import Any
 
 import litellm
 import pytest
 from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
 from litellm.litellm_core_utils.thread_pool_executor import executor
-from litellm.types.utils import ModelResponseStream
 
 import litellm_qwen_portal
 
@@ -22,15 +21,9 @@ _CALLBACKS = (
     "_async_failure_callback",
 )
 
-# LiteLLM's types are built when they are first used, and pydantic has a remark about one of them.
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", "Item 'summary' on TypedDict class", UserWarning)
-    litellm.ModelResponse()
-    ModelResponseStream()
-
 # LiteLLM looks at every attribute of a stream's last chunk, two that pydantic wants read from the class among them.
 _LITELLMS_OWN = pytest.mark.filterwarnings(
-    r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211"
+    r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211",
 )
 
 
@@ -63,9 +56,23 @@ def _drop_stray_worker() -> None:
         GLOBAL_LOGGING_WORKER._worker_task = None
 
 
+# What LiteLLM's logging threads were given to do; they are one pool for the process.
+_LOGGING: set[Future[Any]] = set()
+_submit = executor.submit
+
+
+def _submit_and_remember(*args: Any, **kwargs: Any) -> Future[Any]:
+    future: Future[Any] = _submit(*args, **kwargs)
+    _LOGGING.add(future)
+    return future
+
+
+executor.submit = _submit_and_remember  # type: ignore[method-assign] # every version's pool is asked through it
+
+
 def finish_logging() -> None:
     """Wait until LiteLLM's logging threads have nothing left to do."""
-    deadline = time.monotonic() + 30
-    while executor._pending_slots._value < executor._max_pending_tasks:
-        assert time.monotonic() < deadline, "LiteLLM's logging threads do not come to an end"
-        time.sleep(0.005)
+    while _LOGGING:
+        done, late = wait(_LOGGING, timeout=30)
+        assert not late, "LiteLLM's logging threads do not come to an end"
+        _LOGGING.difference_update(done)

@@ -1,6 +1,7 @@
 """Whose call it is: accounts, keys, and addresses that a call names."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -106,3 +107,21 @@ def test_a_key_with_a_line_break_is_refused_before_it_can_be_quoted(emulator: Em
     with pytest.raises(exceptions.BadRequestError, match="characters") as caught:
         call(api_key=f"{KEY}\nX-Evil: 1", api_base=emulator.base_url)
     assert_none_in(caught.value)
+
+
+def test_a_keys_plan_gets_whatever_openai_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the portal would refuse is not left out there; what a call drops by name is."""
+    given: dict[str, Any] = {
+        "n": 2,
+        "logit_bias": {"1": 1},
+        "store": True,
+        "service_tier": "auto",
+        "functions": [{"name": "f", "parameters": {"type": "object", "properties": {}}}],
+        "function_call": "auto",
+    }
+    with answering(lambda request: httpx.Response(200, json=MODEL_ANSWER), monkeypatch) as asked:
+        call(api_key=KEY, qwen_plan="coding", **given)
+        call(api_key=KEY, qwen_plan="coding", additional_drop_params=["logit_bias"], **given)
+    first, second = (json.loads(request.content) for request in asked)
+    assert given.items() <= first.items()
+    assert "logit_bias" not in second

@@ -1,8 +1,11 @@
 """What LiteLLM knows about the provider once the package is imported."""
 
 import logging
+import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import litellm
@@ -10,8 +13,9 @@ import pytest
 from litellm.llms.custom_llm import CustomLLM
 
 import litellm_qwen_portal
-from litellm_qwen_portal import shims
-from tests.litellm.ways import MODEL
+from litellm_qwen_portal import registration, shims
+from qwen_portal.emulator import Emulator
+from tests.litellm.ways import CALLS, MODEL
 
 VISION = "qwen-portal/vision-model"
 
@@ -99,5 +103,68 @@ def test_a_litellm_without_the_wrapped_functions_still_works(monkeypatch: pytest
     """The shims feature-detect: what is not there is not wrapped."""
     monkeypatch.delattr(litellm.main, "_complete_custom_providers")
     monkeypatch.delattr(litellm.main, "get_optional_params")
-    shims.install()
+    shims.install(litellm_qwen_portal.register)
     assert not hasattr(litellm.main, "_complete_custom_providers")
+
+
+def forget_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Assign LiteLLM's lists anew, as a proxy does that reloads its configuration and its prices."""
+    monkeypatch.setattr(litellm, "custom_provider_map", [{"provider": "other", "custom_handler": CustomLLM()}])
+    monkeypatch.setattr(
+        litellm, "model_cost", {name: row for name, row in litellm.model_cost.items() if "qwen-portal" not in name}
+    )
+    litellm.utils.custom_llm_setup()  # type: ignore[no-untyped-call] # LiteLLM left its types out
+
+
+def replace_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load the handler once more, as a proxy does whose configuration names it and is reloaded."""
+    module = Path(registration.__file__)
+    handler: Any = litellm.proxy.types_utils.utils.get_instance_fn(
+        f"{module.stem}.handler", str(module.with_name("config.yaml"))
+    )
+    assert handler is not litellm_qwen_portal.handler
+    monkeypatch.setattr(litellm, "custom_provider_map", [{"provider": "qwen-portal", "custom_handler": handler}])
+
+
+@pytest.mark.parametrize("way", CALLS)
+@pytest.mark.parametrize("reload", [forget_everything, replace_handler])
+def test_calls_go_on_after_a_proxy_has_reloaded(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch, way: str, reload: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """What LiteLLM was made to forget is known again with the next call, limits and price included."""
+    import litellm.proxy.types_utils.utils
+
+    reload(monkeypatch)
+    CALLS[way]()
+    assert len(entries()) == 1
+    assert litellm.get_model_info(MODEL)["max_output_tokens"] == 65_536
+
+
+def test_the_shims_can_be_left_out() -> None:
+    """With LITELLM_QWEN_PORTAL_SHIMS=0 LiteLLM's functions are its own."""
+    code = (
+        "import litellm.main as main, litellm_qwen_portal\n"
+        "print(main._complete_custom_providers.__module__, hasattr(main.get_optional_params, '__wrapped__'))"
+    )
+    environment = os.environ | {"LITELLM_QWEN_PORTAL_SHIMS": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True, env=environment
+    )
+    assert done.stdout.split() == ["litellm.main", "False"]
+
+
+@pytest.mark.parametrize("version", ["1.90.9", "1.110.0", "2.0.1"])
+def test_an_untested_litellm_is_told_once(version: str, caplog: pytest.LogCaptureFixture) -> None:
+    """One warning that names the version and the range, however often it is registered."""
+    for _ in range(3):
+        registration._tell_if_untested(version)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert version in caplog.text
+    assert "1.91" in caplog.text
+
+
+@pytest.mark.parametrize("version", ["1.91.0", "1.100.0", "1.109.1", "1.106.0rc1"])
+def test_a_tested_litellm_is_not_talked_about(version: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Within the range there is nothing to say."""
+    registration._tell_if_untested(version)
+    assert not caplog.records

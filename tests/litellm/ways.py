@@ -40,8 +40,10 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 async def finish_async_logging() -> None:
     """Wait until LiteLLM's tasks on this loop are done."""
-    await GLOBAL_LOGGING_WORKER.flush()
-    await GLOBAL_LOGGING_WORKER.stop()
+    # A call that failed before its logging began has left the worker with an earlier loop.
+    if GLOBAL_LOGGING_WORKER._bound_loop is asyncio.get_running_loop():
+        await GLOBAL_LOGGING_WORKER.flush()
+        await GLOBAL_LOGGING_WORKER.stop()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*others, return_exceptions=True)
 

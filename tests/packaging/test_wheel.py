@@ -1,5 +1,6 @@
 """What the built wheel holds, and that the suite runs against it."""
 
+import configparser
 import email.message
 import email.parser
 import os
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -65,6 +67,15 @@ def test_metadata_states_python_licence_and_version(metadata: email.message.Mess
     assert metadata["Version"] == __version__
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["License-Expression"] == "MIT"
+
+
+def test_litellm_finds_the_provider_among_the_entry_points(wheel: zipfile.ZipFile) -> None:
+    """The group is LiteLLM's, and what it names is the handler's class."""
+    (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
+    listed = configparser.ConfigParser()
+    listed.read_string(wheel.read(name).decode())
+    found = EntryPoint(name="qwen-portal", value=listed["litellm"]["qwen-portal"], group="litellm").load()
+    assert found.__name__ == "QwenPortalLLM"
 
 
 def test_extras_are_those_of_the_contract(metadata: email.message.Message) -> None:
