@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL, Accounts
+from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.elsewhere import Login, SignInFile, lock_of, read_sign_ins
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError

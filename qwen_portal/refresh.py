@@ -11,7 +11,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from qwen_portal.account import Account, Accounts
+from qwen_portal.account import Account
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import (
     QwenConnectionError,

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_portal.account import ENV_LABEL, Account, Accounts
+from qwen_portal.account import ENV_LABEL, Account
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.index import Entry
 from qwen_portal.keys import environment_account
 from qwen_portal.secrets import Secret

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from qwen_portal.account import ENDED_SECONDS, Account, Accounts
+from qwen_portal.account import ENDED_SECONDS, Account
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenServiceEndedError, QwenStoreError
 from qwen_portal.index import Entry

@@ -10,7 +10,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import files
-from qwen_portal.account import Accounts
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret

@@ -292,7 +292,7 @@ def test_labels_are_compared_in_one_spelling() -> None:
 ADD_ACCOUNT = """
 import sys
 from pathlib import Path
-from qwen_portal.account import Accounts
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.secrets import Secret
 

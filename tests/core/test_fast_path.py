@@ -9,7 +9,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import glance, index
-from qwen_portal.account import Accounts
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.emulator import Emulator
 from qwen_portal.oauth import TokenResponse
 from qwen_portal.secrets import Secret

@@ -12,7 +12,8 @@ import pytest
 
 import qwen_portal
 from qwen_portal import oauth
-from qwen_portal.account import Account, Accounts
+from qwen_portal.account import Account
+from qwen_portal.all_accounts import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (

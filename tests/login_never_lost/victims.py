@@ -36,7 +36,7 @@ Step = tuple[str, str, str, int]
 # The steps that all stores share, in the order of the transaction.
 BEGIN = ("qwen_portal.journal", "Journal.begin")
 POST = ("qwen_portal.oauth", "refresh")
-INDEX = ("qwen_portal.account", "Accounts._enter")
+INDEX = ("qwen_portal.all_accounts", "Accounts._enter")
 CLEAR = ("qwen_portal.journal", "Journal.clear")
 STORY = "was ended in the middle of the refresh"
 
