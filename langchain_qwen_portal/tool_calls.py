@@ -182,6 +182,6 @@ def _closing(arguments: str) -> str | None:
     closing = '"' * in_string + "".join(reversed(ends))
     try:
         whole = json.loads(arguments + closing, strict=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return closing if isinstance(whole, dict) else None

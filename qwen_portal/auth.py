@@ -173,5 +173,5 @@ class PortalAuth(_Auth):
 def _json(response: httpx.Response) -> Any:
     try:
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -35,7 +35,7 @@ class ChunkReader:
 
         Raises:
             QwenAPIError: An error frame; typed by its code.
-            QwenStreamError: ``error_finish``, or a frame that is not JSON.
+            QwenStreamError: ``error_finish``, or a frame that is not JSON or no chunk.
         """
         return self._read(self._decoder.feed(data))
 
@@ -63,12 +63,14 @@ class ChunkReader:
                 break
             try:
                 chunk = json.loads(event)
-            except ValueError:
+            except (ValueError, RecursionError):
                 chunk = None
             if not isinstance(chunk, dict):
                 raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is not JSON."))
             if chunk.get("error"):
                 raise self.error(refusal(_OK, {}, event, host=self._host))
+            if not is_answer(chunk):
+                raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is no part of an answer."))
             self._note(chunk)
             yield chunk
 
@@ -98,6 +100,31 @@ class ChunkReader:
         known["id"] = known["id"] or call.get("id") or ""
         known["function"]["name"] = known["function"]["name"] or function.get("name") or ""
         known["function"]["arguments"] += function.get("arguments") or ""
+
+
+def is_answer(body: dict[str, Any]) -> bool:
+    """Tell whether a chunk, or a whole answer, has the types that its readers rely on."""
+    choices, usage = body.get("choices") or [], body.get("usage") or {}
+    return isinstance(usage, dict) and isinstance(choices, list) and all(map(_is_choice, choices))
+
+
+def _is_choice(choice: Any) -> bool:
+    said = isinstance(choice, dict) and (choice.get("delta") or choice.get("message") or {})
+    if not isinstance(said, dict):
+        return False
+    calls = said.get("tool_calls") or []
+    return _has_texts(said, "content", "reasoning_content") and isinstance(calls, list) and all(map(_is_call, calls))
+
+
+def _is_call(call: Any) -> bool:
+    function = isinstance(call, dict) and (call.get("function") or {})
+    if not isinstance(function, dict) or not isinstance(call.get("index") or 0, int):
+        return False
+    return _has_texts(call, "id") and _has_texts(function, "name", "arguments")
+
+
+def _has_texts(record: dict[str, Any], *names: str) -> bool:
+    return all(isinstance(record.get(name) or "", str) for name in names)
 
 
 def _error_finish(host: str, said: str) -> QwenAPIError:

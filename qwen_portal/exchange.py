@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from qwen_portal.chunks import is_answer
 from qwen_portal.errors import (
     QwenAPIError,
     QwenAuthenticationError,
@@ -147,9 +148,9 @@ def _completion(response: httpx.Response) -> dict[str, Any] | None:
         return None
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, dict) and body.get("choices") else None
+    return body if isinstance(body, dict) and body.get("choices") and is_answer(body) else None
 
 
 def _reason(exc: Exception) -> str:

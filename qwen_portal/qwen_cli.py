@@ -167,7 +167,7 @@ def _completion(printed: bytes, code: int | None) -> dict[str, Any]:
     try:
         events = json.loads(printed)
         result = next(event for event in reversed(events) if event.get("type") == "result")
-    except (ValueError, TypeError, AttributeError, StopIteration):
+    except (ValueError, TypeError, AttributeError, StopIteration, RecursionError):
         raise QwenError(f"The qwen command printed no answer (exit code {code}).") from None
     text, usage = result.get("result"), _usage(result.get("usage"))
     # what the CLI itself says of a refusal looks like an answer, but for the tokens that nobody wrote

@@ -121,7 +121,7 @@ def _error_class(  # noqa: PLR0911 - the catalogue as a table, a line per row
 def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -176,23 +176,28 @@ class QwenCliStore(FileStore):
 
     def _remember(self, credential: Credential) -> None:
         self._seen = credential.generation
-        if _is_recent(credential):
-            # what cannot be remembered is no reason not to use or keep it
-            with suppress(QwenStoreError):
+        if not _is_recent(credential):
+            return
+        # what cannot be remembered is no reason not to use or keep it
+        with suppress(QwenStoreError):
+            known = self._recalled()
+            # a process that read the file before another one's refresh must not put the old pair back after it
+            if known is None or known.generation <= credential.generation:
                 write_private(self._memory, credential.to_json())
+
+    def _recalled(self) -> Credential | None:
+        text = read_private(self._memory)
+        try:
+            return None if text is None else Credential.from_json(Secret(text))
+        except ValueError:
+            return None
 
     def _put_back(self) -> bool:
         """Put what was seen last back in its place; tell whether a file is there again.
 
         Without the lock, because nothing is replaced: a file that came meanwhile is newer and stays.
         """
-        text = read_private(self._memory)
-        if text is None:
-            return False
-        try:
-            credential = Credential.from_json(Secret(text))
-        except ValueError:
-            credential = None
+        credential = self._recalled()
         if credential is None or not _is_recent(credential):
             # a sign-out; no copy of it stays
             remove(self._memory)

@@ -19,12 +19,14 @@ from qwen_portal.errors import (
     QwenStoreLockedError,
     QwenTokenNotAvailableError,
 )
+from qwen_portal.index import MemoryIndex
 from qwen_portal.oauth import TokenResponse
 from qwen_portal.refresh import Refresher
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in import add_key, sign_in
-from qwen_portal.stores import qwen_cli_lock
+from qwen_portal.stores import qwen_cli, qwen_cli_lock
+from qwen_portal.stores.qwen_cli import QwenCliStore
 
 NEW = TokenResponse(Secret("second"), Secret("refresh-2"), 3600.0, None)
 
@@ -207,6 +209,29 @@ def test_what_was_seen_of_the_cli_goes_back_too(file: Path, caplog: pytest.LogCa
     assert file.exists()
     assert qwen_portal.get_access_token() == "first"
     assert caplog.text.count("it is back") == 1
+
+
+def test_a_slow_reader_does_not_put_an_older_pair_back(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It read the file before another process refreshed, and remembers that afterwards."""
+    cli_writes(file, left=-10, age=5)
+    slow = QwenCliStore(tmp_path / "state", MemoryIndex())
+    spent = answer_refresh(monkeypatch, NEW)
+    read = qwen_cli.read_owned
+
+    def read_then_refresh(path: Path) -> str | None:
+        text = read(path)
+        monkeypatch.setattr(qwen_cli, "read_owned", read)
+        assert qwen_portal.get_access_token() == "second"
+        return text
+
+    monkeypatch.setattr(qwen_cli, "read_owned", read_then_refresh)
+    assert slow.load("default") is not None
+    file.unlink()
+    qwen_portal.close()
+    assert qwen_portal.get_access_token() == "second"
+    assert spent == ["refresh-1"]
 
 
 def test_a_file_that_came_meanwhile_is_not_replaced(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,40 @@ def test_json_in_place_of_a_stream_is_said_so(ask: Way, signed_in: Emulator) -> 
     assert len(signed_in.chats()) == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        '{"error":' + "[" * 100_000,
+        '{"choices": 5}',
+        '{"choices": {"delta": {}}}',
+        '{"choices": [null]}',
+        '{"choices": [{"delta": 5, "message": 5}]}',
+        '{"choices": [{"delta": {"content": 5}, "message": {"content": 5}}]}',
+        '{"choices": [{"delta": {"tool_calls": 5}, "message": {"tool_calls": 5}}]}',
+        '{"choices": [{"delta": {"tool_calls": [5]}, "message": {"tool_calls": [5]}}]}',
+        '{"choices": [{"delta": {"tool_calls": [{"function": 5}]}}]}',
+        '{"choices": [{"delta": {"tool_calls": [{"index": "x"}]}}]}',
+        '{"choices": [{"delta": {"tool_calls": [{"function": {"arguments": 5}}]}}]}',
+        '{"choices": [{"delta": {"content": "4"}}], "usage": 5}',
+    ],
+    ids=itertools.count(),
+)
+@pytest.mark.parametrize("streamed", [True, False])
+def test_json_that_is_no_answer_is_a_typed_error(
+    body: str, streamed: bool, monkeypatch: pytest.MonkeyPatch, signed_in: Emulator
+) -> None:
+    """Whatever a gateway makes of an answer, nobody has to catch a TypeError; a stream keeps what came before."""
+    good = '{"choices": [{"delta": {"content": "before"}}]}'
+    sse = httpx.Response(200, text=f"data: {good}\n\ndata: {body}\n\n", headers={"content-type": "text/event-stream"})
+    whole = httpx.Response(200, text=body, headers={"content-type": "application/json"})
+    with answering(lambda request: sse if streamed else whole, monkeypatch):
+        client = qwen_portal.PortalClient(max_retries=0)
+        with pytest.raises(QwenAPIError) as caught:
+            list(client.stream(HELLO)) if streamed else client.chat(HELLO)
+        assert caught.value.partial_text == ("before" if streamed else "")
+
+
 @pytest.mark.parametrize("ask", ALL)
 def test_a_firewall_page_is_told_apart(ask: Way, signed_in: Emulator) -> None:
     """HTML with status 200 where an answer should be."""
