@@ -19,13 +19,14 @@ from qwen_portal.errors import (
     QwenStoreLockedError,
     QwenTokenNotAvailableError,
 )
+from qwen_portal.files import read_owned
 from qwen_portal.index import MemoryIndex
 from qwen_portal.oauth import TokenResponse
 from qwen_portal.refresh import Refresher
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in import add_key, sign_in
-from qwen_portal.stores import qwen_cli, qwen_cli_lock
+from qwen_portal.stores import qwen_cli_lock
 from qwen_portal.stores.qwen_cli import QwenCliStore
 
 NEW = TokenResponse(Secret("second"), Secret("refresh-2"), 3600.0, None)
@@ -218,15 +219,14 @@ def test_a_slow_reader_does_not_put_an_older_pair_back(
     cli_writes(file, left=-10, age=5)
     slow = QwenCliStore(tmp_path / "state", MemoryIndex())
     spent = answer_refresh(monkeypatch, NEW)
-    read = qwen_cli.read_owned
 
     def read_then_refresh(path: Path) -> str | None:
-        text = read(path)
-        monkeypatch.setattr(qwen_cli, "read_owned", read)
+        text = read_owned(path)
+        monkeypatch.setattr("qwen_portal.stores.qwen_cli.read_owned", read_owned)
         assert qwen_portal.get_access_token() == "second"
         return text
 
-    monkeypatch.setattr(qwen_cli, "read_owned", read_then_refresh)
+    monkeypatch.setattr("qwen_portal.stores.qwen_cli.read_owned", read_then_refresh)
     assert slow.load("default") is not None
     file.unlink()
     qwen_portal.close()

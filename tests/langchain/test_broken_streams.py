@@ -108,7 +108,7 @@ def test_a_break_is_not_repeated_once_content_has_arrived(ask: Way, signed_in: E
 @pytest.mark.parametrize("ask", STREAMED)
 def test_a_fallback_takes_over_where_nothing_had_arrived(ask: Way, signed_in: Emulator) -> None:
     """with_fallbacks also works for streams that fail before their first chunk."""
-    signed_in.scenario("quota", times=1)
+    signed_in.scenario("burst", times=1)
     model = ChatQwenPortal(max_retries=0)
     safe = model.with_fallbacks(
         [ChatQwenPortal(model="vision-model")], exceptions_to_handle=(langchain.ModelRateLimitError,)
