@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from qwen_portal.account import Account
 from qwen_portal.plans import OAUTH
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session, forget
 from qwen_portal.sign_in import Show, add_key, sign_in
+
+if TYPE_CHECKING:
+    import openai
 
 
 def login(
@@ -155,3 +159,40 @@ async def aclose() -> None:
 
     await close_async_pool()
     close()
+
+
+def openai_client(account: str | None = None, **kw: Any) -> "openai.OpenAI":
+    """Make OpenAI's own client for an account: its bearer on each request, its host, and the cap on ``max_tokens``.
+
+    It never changes account, so a spent quota is its ``openai.RateLimitError``.
+
+    Args:
+        account: Account label; the environment's key or the active account if not given.
+        kw: What ``openai.OpenAI`` takes, such as ``timeout`` (seconds) and ``max_retries``.
+
+    Raises:
+        QwenError: The extra ``openai`` is missing, there is no such account, or an argument would lead the account's
+            requests somewhere else. Later, from within a call: what keeps its request from being sent.
+
+    Example:
+        >>> client = qwen_portal.openai_client()
+        >>> client.chat.completions.create(model="coder-model", messages=[{"role": "user", "content": "Hello"}])
+    """
+    from qwen_portal.openai_sdk import open_client
+
+    return open_client(account, kw)
+
+
+def async_openai_client(account: str | None = None, **kw: Any) -> "openai.AsyncOpenAI":
+    """Make OpenAI's async client for an account; like OpenAI's own, it belongs to one event loop.
+
+    Args:
+        account: As for :func:`openai_client`.
+        kw: What ``openai.AsyncOpenAI`` takes.
+
+    Raises:
+        QwenError: As for :func:`openai_client`.
+    """
+    from qwen_portal.openai_sdk import open_async_client
+
+    return open_async_client(account, kw)
