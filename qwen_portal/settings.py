@@ -22,6 +22,8 @@ SIGN_IN_TIMEOUT = 15.0
 REFRESH_TIMEOUT = 8.0
 
 STRATEGIES: tuple[str, ...] = ("switch", "degrade", "cli")
+PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
+_PLACES = {"auto", "keyring", "file", "qwen-cli", "memory"}
 
 
 # A named tuple, as in `plans`: quicker to define than a dataclass.
@@ -107,7 +109,7 @@ def load_settings(
     return Settings(
         home=Path(home).expanduser().absolute() if home else default_home(),
         account=env("QWEN_PORTAL_ACCOUNT"),
-        store=store or env("QWEN_PORTAL_STORE") or (f"file:{token_path}" if token_path else "auto"),
+        store=_place(store or env("QWEN_PORTAL_STORE") or (f"file:{token_path}" if token_path else "auto")),
         oauth_url=user_url(oauth_url) if oauth_url else OAUTH_URL,
         base_url=user_url(base_url) if base_url else None,
         client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
@@ -153,6 +155,12 @@ def configure_logging(level: str | None) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
+
+
+def _place(name: str) -> str:
+    if name not in _PLACES and not name.startswith("file:"):
+        raise QwenError(f"There is no store named {name!r}.", hint=f"QWEN_PORTAL_STORE takes {PLACES}.")
+    return name
 
 
 def _seconds(name: str, value: str | float | None, default: float) -> float:

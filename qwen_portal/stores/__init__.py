@@ -7,8 +7,7 @@ from typing import Protocol
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError
 from qwen_portal.index import Index
-
-PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
+from qwen_portal.settings import PLACES
 
 
 class Store(Protocol):

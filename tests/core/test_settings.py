@@ -92,3 +92,11 @@ def test_every_public_name_can_be_loaded_and_the_list_is_sorted() -> None:
     assert set(qwen_portal.__all__) <= set(dir(qwen_portal))
     with pytest.raises(AttributeError):
         qwen_portal.nonsense  # noqa: B018 - the look-up is the test
+
+
+@pytest.mark.parametrize("place", ["moon", "FILE", "files", "keyring:x", "redis://localhost"])
+def test_a_place_that_there_is_not_is_an_error_for_every_command(place: str) -> None:
+    """A typo must not look at another place; the error lists what there is."""
+    with pytest.raises(QwenError, match="no store named") as caught:
+        load_settings(environ={"QWEN_PORTAL_STORE": place})
+    assert "keyring" in caught.value.hint
