@@ -164,11 +164,13 @@ async def aclose() -> None:
 def openai_client(account: str | None = None, **kw: Any) -> "openai.OpenAI":
     """Make OpenAI's own client for an account: its bearer on each request, its host, and the cap on ``max_tokens``.
 
-    It never changes account, so a spent quota is its ``openai.RateLimitError``.
+    It never changes account, so a spent quota is its ``openai.RateLimitError``. Answers are read by OpenAI's SDK: it
+    takes a stream that is cut off for one that ended, which :class:`PortalClient` does not.
 
     Args:
         account: Account label; the environment's key or the active account if not given.
-        kw: What ``openai.OpenAI`` takes, such as ``timeout`` (seconds) and ``max_retries``.
+        kw: What ``openai.OpenAI`` takes, such as ``timeout`` (seconds; QWEN_PORTAL_TIMEOUT if not given) and
+            ``max_retries``.
 
     Raises:
         QwenError: The extra ``openai`` is missing, there is no such account, or an argument would lead the account's

@@ -29,7 +29,7 @@ def check_destination(credential: Credential, url: str, settings: Settings) -> N
             for another host than its plan's.
     """
     if credential.kind == "oauth":
-        check_oauth_host(url, trusted=settings.trusted)
+        check_oauth_host(origin(url), trusted=settings.trusted)
     elif origin(url) != origin(base_url(credential, settings)):
         msg = f"The key of this account is for {origin(base_url(credential, settings))}, not {origin(url)}."
         raise QwenHostNotAllowedError(msg, hint="Name the address in QWEN_PORTAL_BASE_URL if you trust it.")

@@ -7,12 +7,16 @@ this package; other paths, such as a plan's embeddings, pass as they are.
 from collections.abc import Mapping
 from typing import Any, Self
 
+import httpx
+
 from qwen_portal.auth import PortalAuth
 from qwen_portal.credentials import Credential
 from qwen_portal.endpoints import base_url
 from qwen_portal.errors import QwenError
-from qwen_portal.pools import USER_AGENT, lone_async_client, lone_client
+from qwen_portal.pools import OPTIONS, USER_AGENT
+from qwen_portal.refusals import is_quota
 from qwen_portal.session import Session
+from qwen_portal.settings import CONNECT_TIMEOUT
 from qwen_portal.shape import Shaper
 
 try:
@@ -40,6 +44,12 @@ class _Account:
         self.label = self.session.choose(label).label if label is not None else None
         self._shaper = Shaper(self.session.settings, self.session.told)
 
+    def defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the SDK's options, those that the caller gave among them."""
+        timeout = httpx.Timeout(self.session.settings.timeout, connect=CONNECT_TIMEOUT)
+        # each request gets the address of its moment, which a refresh may move
+        return {"timeout": timeout, **given, "api_key": _NO_KEY, "base_url": "https://account.invalid"}
+
     def auth(self) -> PortalAuth:
         """Sign each request for this account."""
         return PortalAuth(self.label, session=self.session)
@@ -55,15 +65,57 @@ class _Account:
     # The SDK's type of a request is not public.
     def aim(self, options: Any, credential: Credential) -> Any:
         """Point a request at the account's host, and shape a chat."""
-        path, options.url = options.url, f"{base_url(credential, self.session.settings)}{options.url}"
-        if path != _CHAT:
+        path = options.url
+        if "://" not in path:
+            options.url = f"{base_url(credential, self.session.settings)}/{path.lstrip('/')}"
+        params = {**options.json_data, **(options.extra_json or {})} if isinstance(options.json_data, Mapping) else {}
+        if path != _CHAT or not {"messages", "model"} <= params.keys():
             return options
-        params = {**options.json_data, **(options.extra_json or {})}
         messages, model, stream = params.pop("messages"), params.pop("model"), params.pop("stream", None)
         request = self._shaper.chat(credential, messages, model=model, stream=bool(stream), params=params)
         options.json_data, options.extra_json = dict(request.body), None
         options.headers = {**request.headers, **(options.headers or {})}
         return options
+
+
+class _Stop(BaseException):
+    """An error of ours on its way through the SDK, which takes any Exception for a connection that broke, and repeats.
+
+    Attributes:
+        error: The error.
+    """
+
+    def __init__(self, error: QwenError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Client(httpx.Client):
+    """Sends what the SDK asks for."""
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        try:
+            response = super().send(request, **options)
+        except QwenError as exc:
+            raise _Stop(exc) from None
+        if response.is_error:
+            response.read()
+            _judge(response)
+        return response
+
+
+class _AsyncClient(httpx.AsyncClient):
+    """Sends what the async SDK asks for."""
+
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        try:
+            response = await super().send(request, **options)
+        except QwenError as exc:
+            raise _Stop(exc) from None
+        if response.is_error:
+            await response.aread()
+            _judge(response)
+        return response
 
 
 class PortalOpenAI(OpenAI):
@@ -76,9 +128,16 @@ class PortalOpenAI(OpenAI):
 
     def copy(self, **changes: Any) -> Self:
         """Make a client of the same account with other settings."""
-        return super().copy(**changes, _extra_kwargs={"portal": self._portal})
+        return super().copy(**_checked(changes), _extra_kwargs={"portal": self._portal})
 
     with_options = copy
+
+    def request(self, *args: Any, **options: Any) -> Any:
+        """Send a request; what keeps it from being sent is an error of this package."""
+        try:
+            return super().request(*args, **options)
+        except _Stop as stop:
+            raise stop.error from None
 
     def _prepare_options(self, options: Any) -> Any:
         return self._portal.aim(super()._prepare_options(options), self._portal.credential())
@@ -94,9 +153,16 @@ class AsyncPortalOpenAI(AsyncOpenAI):
 
     def copy(self, **changes: Any) -> Self:
         """Make a client of the same account with other settings."""
-        return super().copy(**changes, _extra_kwargs={"portal": self._portal})
+        return super().copy(**_checked(changes), _extra_kwargs={"portal": self._portal})
 
     with_options = copy
+
+    async def request(self, *args: Any, **options: Any) -> Any:
+        """Send a request; what keeps it from being sent is an error of this package."""
+        try:
+            return await super().request(*args, **options)
+        except _Stop as stop:
+            raise stop.error from None
 
     async def _prepare_options(self, options: Any) -> Any:
         return self._portal.aim(await super()._prepare_options(options), await self._portal.acredential())
@@ -104,16 +170,16 @@ class AsyncPortalOpenAI(AsyncOpenAI):
 
 def open_client(account: str | None, given: dict[str, Any]) -> PortalOpenAI:
     """Make the client for threads; see :func:`qwen_portal.openai_client`."""
-    portal, client = _Account(account), lone_client()
-    client.auth = portal.auth()
-    return PortalOpenAI(portal=portal, http_client=client, **_checked(given), **_placeholders())
+    options, portal = _checked(given), _Account(account)
+    client = _Client(auth=portal.auth(), **OPTIONS)
+    return PortalOpenAI(portal=portal, http_client=client, **portal.defaults(options))
 
 
 def open_async_client(account: str | None, given: dict[str, Any]) -> AsyncPortalOpenAI:
     """Make the client for an event loop; see :func:`qwen_portal.async_openai_client`."""
-    portal, client = _Account(account), lone_async_client()
-    client.auth = portal.auth()
-    return AsyncPortalOpenAI(portal=portal, http_client=client, **_checked(given), **_placeholders())
+    options, portal = _checked(given), _Account(account)
+    client = _AsyncClient(auth=portal.auth(), **OPTIONS)
+    return AsyncPortalOpenAI(portal=portal, http_client=client, **portal.defaults(options))
 
 
 def _checked(kw: dict[str, Any]) -> dict[str, Any]:
@@ -125,9 +191,14 @@ def _checked(kw: dict[str, Any]) -> dict[str, Any]:
     return kw
 
 
-def _placeholders() -> dict[str, Any]:
-    # each request gets the address of its moment, which a refresh may move
-    return {"api_key": _NO_KEY, "base_url": "https://account.invalid"}
+def _judge(response: httpx.Response) -> None:
+    """Keep the SDK from repeating what no repetition helps against."""
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return
+    if is_quota(response.status_code, body):
+        response.headers["x-should-retry"] = "false"
 
 
 def _keep_apart(client: Any, headers: Mapping[str, Any] | None) -> None:

@@ -10,6 +10,7 @@ import platform
 import threading
 import weakref
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
@@ -25,6 +26,14 @@ _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepa
 _HEADERS = {"User-Agent": USER_AGENT}
 # Every request brings its own limits; these hold for one that does not.
 _TIMEOUT = httpx.Timeout(SIGN_IN_TIMEOUT, connect=CONNECT_TIMEOUT)
+# What every client of the HTTP library is made with.
+OPTIONS: Mapping[str, Any] = {
+    "headers": _HEADERS,
+    "limits": _LIMITS,
+    "mounts": _MOUNTS,
+    "follow_redirects": False,
+    "timeout": _TIMEOUT,
+}
 
 _lock = threading.Lock()
 _sync_pool: httpx.Client | None = None
@@ -42,16 +51,7 @@ def sync_pool() -> httpx.Client:
 
 def lone_client() -> httpx.Client:
     """Open a client that nobody shares; the caller closes it."""
-    return httpx.Client(
-        headers=_HEADERS, limits=_LIMITS, mounts=dict(_MOUNTS), follow_redirects=False, timeout=_TIMEOUT
-    )
-
-
-def lone_async_client() -> httpx.AsyncClient:
-    """Open a client for one event loop that nobody shares; the caller closes it."""
-    return httpx.AsyncClient(
-        headers=_HEADERS, limits=_LIMITS, mounts=dict(_MOUNTS), follow_redirects=False, timeout=_TIMEOUT
-    )
+    return httpx.Client(**OPTIONS)
 
 
 def async_pool() -> httpx.AsyncClient:
@@ -64,7 +64,7 @@ def async_pool() -> httpx.AsyncClient:
                 del _async_pools[key]
         entry = _async_pools.get(id(loop))
         if entry is None:
-            pool = lone_async_client()
+            pool = httpx.AsyncClient(**OPTIONS)
             entry = _async_pools[id(loop)] = (weakref.ref(loop), pool)
         return entry[1]
 

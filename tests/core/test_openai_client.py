@@ -12,9 +12,15 @@ import pytest
 import qwen_portal
 from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenBadRequestError, QwenError, QwenTokenNotAvailableError
+from qwen_portal.errors import (
+    QwenBadRequestError,
+    QwenError,
+    QwenRefreshTokenInvalidError,
+    QwenTokenNotAvailableError,
+)
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.sign_in import sign_in
 from tests.core.ways import HELLO
 
 Call = Callable[..., Any]
@@ -90,6 +96,76 @@ def test_a_refused_token_is_renewed_once(ask: Call, signed_in: Emulator) -> None
 
 
 @BOTH
+def test_a_named_account_signs(ask: Call, signed_in: Emulator) -> None:
+    """Whichever account is active."""
+    sign_in(Session(), "work", show=lambda event: None, sleep=lambda seconds: None)
+    for label in ("default", "work", None):
+        ask(client={"account": label})
+    first, second, third = [chat.headers["authorization"] for chat in signed_in.chats()]
+    assert first != second == third
+
+
+@BOTH
+def test_a_sign_in_that_is_lost_is_our_error_after_one_request(ask: Call, signed_in: Emulator) -> None:
+    """The SDK would take what happens below it for a broken connection, repeat the request and hide the hint."""
+    signed_in.revoke(refresh_too=True)
+    with pytest.raises(QwenRefreshTokenInvalidError) as caught:
+        ask()
+    assert "qwen-portal login" in caught.value.hint
+    assert len(signed_in.chats()) == 1
+
+
+@BOTH
+def test_a_spent_quota_is_not_repeated(ask: Call, signed_in: Emulator) -> None:
+    """No repetition helps against it."""
+    signed_in.scenario("quota")
+    with pytest.raises(openai.RateLimitError):
+        ask()
+    assert len(signed_in.chats()) == 1
+
+
+@pytest.mark.parametrize("make", [qwen_portal.openai_client, qwen_portal.async_openai_client])
+def test_the_limits_of_time_are_the_settings(make: Call, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thinking takes minutes; the few seconds of a sign-in call are none of its business."""
+    assert (make().timeout.read, make().timeout.connect) == (600.0, 10.0)
+    monkeypatch.setenv("QWEN_PORTAL_TIMEOUT", "300")
+    assert make().timeout.read == 300.0
+    assert make(timeout=5.0).timeout == 5.0
+
+
+@BOTH
+def test_headers_of_a_call_and_queries_are_sent(ask: Call, signed_in: Emulator) -> None:
+    """A query changes nothing about the host that a bearer may go to."""
+    ask(client={"default_query": {"q": "1"}}, extra_headers={"X-Mine": "1"})
+    (chat,) = signed_in.chats()
+    assert (chat.status, chat.headers["x-mine"]) == (200, "1")
+
+
+def test_requests_below_the_sdks_methods(signed_in: Emulator) -> None:
+    """A path without a slash, and a body that is no chat's, go out as they are."""
+    with qwen_portal.openai_client(max_retries=0) as client:
+        assert client.get("models", cast_to=object)
+        with pytest.raises(openai.BadRequestError):
+            client.post("/chat/completions", cast_to=object, body={"model": "coder-model"})
+    assert [entry.path for entry in signed_in.log() if entry.path.startswith("/v1/")][-2:] == [
+        "/v1/models",
+        "/v1/chat/completions",
+    ]
+
+
+def test_an_async_call_does_not_block_its_loop_for_a_refresh(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token is asked for by the way that waits without blocking."""
+
+    def blocking(*_: Any, **__: Any) -> None:
+        raise AssertionError("the blocking way was taken")
+
+    monkeypatch.setattr("qwen_portal.tokens.TokenManager.get", blocking)
+    assert "4" in acall().choices[0].message.content
+
+
+@BOTH
 def test_nobody_signed_in_is_our_error(ask: Call, emulator: Emulator) -> None:
     """Not the SDK's connection error, which would be repeated and would hide the hint."""
     with pytest.raises(QwenTokenNotAvailableError) as caught:
@@ -134,6 +210,8 @@ def test_what_the_account_decides_is_not_taken(make: Call, name: str, signed_in:
     """A bearer never goes where an argument points."""
     with pytest.raises(QwenError, match=name):
         make(**{name: "x"})
+    with pytest.raises(QwenError, match=name):
+        make().with_options(**{name: "x"})
 
 
 def test_a_changed_copy_is_of_the_same_account(signed_in: Emulator) -> None:
@@ -144,6 +222,18 @@ def test_a_changed_copy_is_of_the_same_account(signed_in: Emulator) -> None:
         create(model="coder-model", messages=HELLO)
     (chat,) = signed_in.chats()
     assert (chat.status, chat.headers["x-mine"]) == (200, "1")
+
+
+def test_a_changed_async_copy_is_of_the_same_account(signed_in: Emulator) -> None:
+    """The same on an event loop."""
+
+    async def ask() -> None:
+        async with qwen_portal.async_openai_client() as client:
+            create: Call = client.with_options(max_retries=0).chat.completions.create
+            await create(model="coder-model", messages=HELLO)
+
+    asyncio.run(ask())
+    assert [chat.status for chat in signed_in.chats()] == [200]
 
 
 @BOTH
