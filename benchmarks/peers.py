@@ -1,7 +1,8 @@
 """ChatQwenPortal beside its peers: the same checks for each, in an environment of its own, against one emulator.
 
 ``python benchmarks/peers.py --environments FOLDER [--only PEER …]`` prints a table and exits 1 if a peer holds a row
-that we do not. FOLDER has an environment per peer, by the names in PEERS (``make peers`` makes them).
+that we do not, or if an environment does not work. FOLDER has one for each peer, by the names in PEERS (``make peers``
+makes them).
 """
 
 import argparse
@@ -213,7 +214,10 @@ def main() -> int:
     behind = [row for row in ours if not ours[row].holds and any(held[row].holds for held in results.values())]
     for row in behind:
         print(f"A peer is ahead: {titles[row]}", file=sys.stderr)
-    return 1 if behind else 0
+    broken = [name for name, held in results.items() if not any(each.holds for each in held.values())]
+    for name in broken:
+        print(f"{PEERS[name]} holds nothing: its environment does not work", file=sys.stderr)
+    return 1 if behind or broken else 0
 
 
 if __name__ == "__main__":

@@ -123,7 +123,7 @@ class PortalCalls(BaseChatOpenAI):
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
-        with translated(), mender.completing_errors(), self._client().stream(**_whole(payload)) as chunks:
+        with translated(), mender.completing_errors(), self._client().stream(**_streamed(payload)) as chunks:
             for chunk in chunks:
                 generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
                 if generation is None:
@@ -144,7 +144,7 @@ class PortalCalls(BaseChatOpenAI):
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
         with translated(), mender.completing_errors():
-            async with self._async_client().stream(**_whole(payload)) as chunks:
+            async with self._async_client().stream(**_streamed(payload)) as chunks:
                 async for chunk in chunks:
                     generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
                     if generation is None:
@@ -172,3 +172,8 @@ class PortalCalls(BaseChatOpenAI):
 def _whole(payload: dict[str, Any]) -> dict[str, Any]:
     """Leave ``stream`` to the method that is called."""
     return {name: value for name, value in payload.items() if name != "stream"}
+
+
+def _streamed(payload: dict[str, Any]) -> dict[str, Any]:
+    """Ask for one answer: LangChain's streams have no place for a second one, and would run them together."""
+    return {name: value for name, value in _whole(payload).items() if name != "n"}

@@ -19,6 +19,7 @@ from langchain_qwen_portal.payload import (
     plain_response_format,
     prefer_call_limit,
     refuse_local_images,
+    with_known_roles,
 )
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
@@ -182,8 +183,9 @@ class ChatQwenPortal(PortalState):
             print(named.invoke("What is 2+2?", config={"configurable": {"model": "vision-model"}}).text)
 
     State:
-        A model is plain data without secrets: pickle, deepcopy, ``model_copy`` and ``dumps`` work. Loading needs the
-        class to be allowed by name. A response cache is shared by all accounts whose plans mean the same model.
+        A model is plain data: pickle, deepcopy, ``model_copy`` and ``dumps`` work. ``dumps`` writes no key down; a
+        pickle is a whole copy, and has an ``api_key`` that was given in Python. Loading needs the class to be allowed
+        by name. A response cache is shared by all accounts whose plans mean the same model.
 
         .. code-block:: python
 
@@ -307,6 +309,7 @@ class ChatQwenPortal(PortalState):
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         payload = plain_response_format(prefer_call_limit(self._filter_disabled_params(**payload), kwargs))
+        payload = with_known_roles(payload)
         with translated():
             refuse_local_images(payload)
         if payload.pop("prompt_caching", None):
@@ -367,4 +370,4 @@ class ChatQwenPortal(PortalState):
         **_: Any,
     ) -> int:
         """Estimate what messages, images and tool definitions come to in tokens, without the network."""
-        return estimate_message_tokens(messages, tools)
+        return estimate_message_tokens(messages, tools, count=self.get_num_tokens)

@@ -17,6 +17,7 @@ _KINDS = {
     b"MM\0*": "image/tiff",
 }
 _REMOTE = ("http://", "https://")
+_LONGEST_SCHEME = len("https://")
 
 
 def image_block(source: str | Path) -> dict[str, Any]:
@@ -37,15 +38,16 @@ def image_block(source: str | Path) -> dict[str, Any]:
     Example:
         >>> HumanMessage([{"type": "text", "text": "What is this?"}, image_block("cat.png")])
     """
-    if isinstance(source, str) and source.startswith(_REMOTE):
-        return {"type": "image", "url": source}
+    scheme = source[:_LONGEST_SCHEME].lower() if isinstance(source, str) else ""
+    if scheme.startswith(_REMOTE):
+        return {"type": "image", "url": str(source)}
     with translated():
-        kind, data = _split(source) if isinstance(source, str) and source.startswith("data:") else _read(Path(source))
+        kind, data = _split(str(source)) if scheme.startswith("data:") else _read(Path(source).expanduser())
     return {"type": "image", "base64": data, "mime_type": kind}
 
 
 def _split(url: str) -> tuple[str, str]:
-    head, comma, data = url.removeprefix("data:").partition(",")
+    head, comma, data = url[len("data:") :].partition(",")
     kind, _, encoding = head.partition(";")
     if not comma or encoding != "base64" or not kind.startswith("image/"):
         raise QwenBadRequestError("A data: URL is not a picture in base64.", hint="Write data:image/png;base64,…")

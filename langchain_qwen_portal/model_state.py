@@ -4,11 +4,15 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any, Self
 
+from langchain_core.caches import BaseCache
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import ModelProfile
+from langchain_core.outputs import ChatResult
 
 from langchain_qwen_portal.calls import PortalCalls
 from langchain_qwen_portal.errors import translated
 from langchain_qwen_portal.profiles import DerivedProfile, model_profile
+from langchain_qwen_portal.response_cache import FullAnswers
 from qwen_portal.models import model_id, plan_model
 
 # What the profile was looked up by.
@@ -41,6 +45,19 @@ class PortalState(PortalCalls):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         return model_profile(self.model_name, self._client().plan())
+
+    def _generate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return super(PortalState, self._cautious())._generate_with_cache(*args, **kwargs)
+
+    async def _agenerate_with_cache(self, *args: Any, **kwargs: Any) -> ChatResult:
+        return await super(PortalState, self._cautious())._agenerate_with_cache(*args, **kwargs)
+
+    def _cautious(self) -> Self:
+        """Return the model with a response cache that keeps ordinary answers alone; without a cache, itself."""
+        cache = self.cache if isinstance(self.cache, BaseCache) else get_llm_cache()
+        if cache is None or self.cache is False:
+            return self
+        return self.model_copy(update={"cache": FullAnswers(cache)})
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return a response cache's key: without the account, with the model that stands behind the name.

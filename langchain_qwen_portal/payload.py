@@ -40,6 +40,15 @@ def plain_response_format(payload: Payload) -> Payload:
     }
 
 
+def with_known_roles(payload: Payload) -> Payload:
+    """Call a developer's message a system's, which is what Qwen calls it."""
+    messages = [
+        {**message, "role": "system"} if message.get("role") == "developer" else message
+        for message in payload["messages"]
+    ]
+    return {**payload, "messages": messages}
+
+
 def refuse_local_images(payload: Payload) -> Payload:
     """Return the payload, unless it names a picture on this machine, which the service cannot see.
 

@@ -31,13 +31,21 @@ def estimate_tokens(text: str) -> int:
 def estimate_message_tokens(
     messages: Sequence[BaseMessage],
     tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
+    *,
+    count: Callable[[str], int] = estimate_tokens,
 ) -> int:
-    """Estimate what messages and tool definitions come to, in tokens."""
+    """Estimate what messages and tool definitions come to, in tokens.
+
+    Args:
+        messages: The messages.
+        tools: The definitions.
+        count: Counts a text's tokens, exactly or nearly.
+    """
     schemas = [convert_to_openai_tool(tool) for tool in tools or ()]
     text = "".join(message.text for message in messages) + json.dumps(schemas)
     return count_tokens_approximately(
         messages,
-        chars_per_token=len(text) / estimate_tokens(text),
+        chars_per_token=len(text) / max(1, count(text)),
         tokens_per_image=_TOKENS_PER_IMAGE,
         tools=[*schemas],
     )

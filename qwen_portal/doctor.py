@@ -25,7 +25,7 @@ from qwen_portal.session import Session
 
 State = Literal["ok", "warn", "fail"]
 _LOCK_SECONDS = 5.0
-_DOORS = {"langchain": "langchain-openai", "litellm": "litellm", "openai": "openai"}
+_DOORS = ("langchain-core", "langchain-openai", "litellm", "openai")
 
 
 class Finding(NamedTuple):
@@ -74,7 +74,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _versions() -> Finding:
-    doors = [f"{door} {version}" for door, name in _DOORS.items() if (version := _installed(name)) is not None]
+    doors = [f"{name} {version}" for name in _DOORS if (version := _installed(name)) is not None]
     python = f"Python {platform.python_version()} on {sys.platform}"
     return Finding("versions", "ok", ", ".join([f"qwen-portal {__version__}", python, *doors]))
 

@@ -224,6 +224,8 @@ class QwenModelNotFoundError(QwenAPIError):
 class QwenBadRequestError(QwenAPIError):
     """The request is one that the service cannot take."""
 
+    default_hint = "Change what the message names; the same request again gets the same answer."
+
 
 class QwenServerError(QwenAPIError):
     """The service failed on its side."""

@@ -97,6 +97,21 @@ def test_several_answers_to_one_question() -> None:
     assert [generation.text for generation in result.generations[0]] == ["2+2 = 4", "2+2 = 4 (choice 2)"]
 
 
+@pytest.mark.parametrize("ask", STREAMED)
+def test_a_stream_is_one_answer(ask: Way, emulator: Emulator) -> None:
+    """LangChain's streams have no place for a second one; it is not run into the first."""
+    assert ask(ChatQwenPortal(n=2), "What is 2+2?").text == "2+2 = 4"
+    assert ask(ChatQwenPortal().bind(n=2), "What is 2+2?").text == "2+2 = 4"
+    assert ["n" in chat.body for chat in emulator.chats()] == [False, False]
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_developer_is_a_system(ask: Way, emulator: Emulator) -> None:
+    """OpenAI's newer name for the role, which LangChain knows and Qwen does not."""
+    assert ask(ChatQwenPortal(), [("developer", "Be brief."), ("user", "Hi")]).text
+    assert [message["role"] for message in emulator.chats()[0].body["messages"]] == ["system", "user"]
+
+
 def test_several_answers_cannot_be_streamed() -> None:
     """N above 1 with streaming=True is refused at construction."""
     with pytest.raises(ValueError, match="n must be 1"):

@@ -224,8 +224,9 @@ def stream_usage(emulator: Emulator) -> None:
 
 def default_headers(emulator: Emulator) -> None:
     """Requests carry them."""
-    _ask(default_headers={"X-Team": "blue"})
-    assert emulator.chats()[0].headers["x-team"] == "blue"
+    ChatQwenPortal(default_headers={"X-Team": "blue", "X-Room": "1"}).invoke("Hi", extra_headers={"X-Room": "2"})
+    headers = emulator.chats()[0].headers
+    assert (headers["x-team"], headers["x-room"]) == ("blue", "2")
 
 
 def disabled_params(emulator: Emulator) -> None:
@@ -247,8 +248,8 @@ def account(emulator: Emulator) -> None:
 
 def plan(emulator: Emulator) -> None:
     """It says what stands behind a name."""
-    model = ChatQwenPortal(api_key="sk-sp-x", plan="coding-intl")
-    assert (model.profile or {})["max_output_tokens"] == 65_536
+    there = ChatQwenPortal(model="vision-model", api_key="sk-sp-x", plan="coding-intl")
+    assert there.profile != ChatQwenPortal(model="vision-model").profile
     with pytest.raises(Exception, match="no key of it"):
         ChatQwenPortal(plan="coding-intl")
 
@@ -305,7 +306,7 @@ def test_a_field_without_meaning_is_refused(option: str) -> None:
 def test_a_field_left_at_its_default_is_no_wish(option: str) -> None:
     """Passing a default changes nothing; frameworks do that."""
     default = ChatQwenPortal.model_fields[option].get_default(call_default_factory=True)
-    ChatQwenPortal(**{option: default})
+    assert ChatQwenPortal(**{option: default}).model_dump() == ChatQwenPortal().model_dump()
 
 
 @pytest.mark.parametrize("option", SENT)

@@ -136,3 +136,11 @@ def test_a_path_inside_a_message_is_refused_before_the_request(ask: Way, url: st
             ask(ChatQwenPortal(model="vision-model"), _question(part))
         assert isinstance(caught.value, ModelInvalidRequestError)
     assert not emulator.chats()
+
+
+def test_a_source_may_be_spelled_as_people_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemes in capitals, and a path from the home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "cat.png").write_bytes(base64.b64decode(PIXEL))
+    assert image_block("~/cat.png") == image_block(f"DATA:image/png;base64,{PIXEL}")
+    assert image_block("HTTPS://example.com/cat.png") == {"type": "image", "url": "HTTPS://example.com/cat.png"}

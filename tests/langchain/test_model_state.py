@@ -1,5 +1,6 @@
 """The model as an object: cheap to make, plain data, its options settled when it is made."""
 
+import asyncio
 import copy
 import pickle
 import subprocess
@@ -8,14 +9,20 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.globals import set_llm_cache
+from langchain_core.load import dumps
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+from langchain_core.outputs import ChatGeneration
 from langchain_core.runnables import ConfigurableField
 from pydantic import SecretStr
 
 import langchain_qwen_portal
+import qwen_portal
 from langchain_qwen_portal import ChatQwenPortal
+from langchain_qwen_portal.response_cache import FullAnswers
 from qwen_portal import QwenBadRequestError, __version__
 from qwen_portal.emulator import Emulator
+from tests.langchain.ways import Way, ainvoke, invoke
 
 CODER = {"max_input_tokens": 1_000_000, "max_output_tokens": 65_536, "image_inputs": False, "reasoning_output": True}
 VISION = {"max_input_tokens": 131_072, "max_output_tokens": 8_192, "image_inputs": True, "reasoning_output": False}
@@ -138,12 +145,49 @@ def test_accounts_share_a_response_cache(emulator: Emulator) -> None:
     sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
     cache = InMemoryCache()
     for account in ("default", "second", None):
-        assert ChatQwenPortal(account=account, cache=cache, timeout=30).invoke("What is 2+2?").text == "2+2 = 4"
+        model = ChatQwenPortal(account=account, cache=cache, timeout=30, max_retries=1, on_quota="switch", store="file")
+        assert model.invoke("What is 2+2?").text == "2+2 = 4"
+    assert ChatQwenPortal(cache=cache).invoke("What is 2+2?").text == "2+2 = 4"
     assert len(emulator.chats()) == 1
     ChatQwenPortal(cache=cache, temperature=0.1).invoke("What is 2+2?")
     ChatQwenPortal(cache=cache, model="vision-model").invoke("What is 2+2?")
     ChatQwenPortal(cache=cache, api_key="sk-x", base_url=emulator.base_url).invoke("What is 2+2?")
     assert len(emulator.chats()) == 4
+
+
+@pytest.mark.usefixtures("signed_in")
+@pytest.mark.parametrize("ask", [invoke, ainvoke])
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_a_stand_in_is_not_cached(ask: Way, everywhere: bool, emulator: Emulator) -> None:
+    """A short answer because of a spent quota is none once the quota is back; a full one is kept."""
+    own = None if everywhere else InMemoryCache()
+    set_llm_cache(InMemoryCache() if everywhere else None)
+    try:
+        emulator.scenario("quota", times=1)
+        model = ChatQwenPortal(cache=own, max_retries=0)
+        assert ask(model, "What is 2+2?").response_metadata["on_quota"] == "degrade"
+        qwen_portal.use("default")
+        for _ in range(2):
+            assert "on_quota" not in ask(model, "What is 2+2?").response_metadata
+        assert [chat.status for chat in emulator.chats()] == [429, 200, 200]
+    finally:
+        set_llm_cache(None)
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_every_cache_method_reaches_the_users_cache() -> None:
+    """What LangChain asks of a cache, it asks of the user's."""
+    inner = InMemoryCache()
+    guard = FullAnswers(inner)
+    answer = [ChatGeneration(message=AIMessage("4"))]
+    guard.update("p", "m", answer)
+    assert guard.lookup("p", "m") == inner.lookup("p", "m") == answer
+    guard.clear()
+    assert inner.lookup("p", "m") is None
+    asyncio.run(guard.aupdate("p", "m", answer))
+    assert asyncio.run(guard.alookup("p", "m")) == answer
+    asyncio.run(guard.aclear())
+    assert inner.lookup("p", "m") is None
 
 
 @pytest.mark.usefixtures("signed_in", "closing")
@@ -225,6 +269,14 @@ def test_two_accounts_are_two_models(emulator: Emulator) -> None:
     assert [entry.account for entry in emulator.chats()] == [1, 2]
 
 
+def test_a_written_model_has_no_field_of_a_key() -> None:
+    """Not even a masked one, which a loaded model would take for a key."""
+    model = ChatQwenPortal(api_key="sk-sp-x", plan="coding-intl")
+    for written in (dumps(model), repr(model), str(model.model_dump())):
+        assert "api_key" not in written
+        assert "sk-sp-x" not in written
+
+
 def test_tokens_are_estimated_without_a_network() -> None:
     """Counts grow with the text; Chinese costs more per character; images and tools count."""
     model = ChatQwenPortal()
@@ -248,5 +300,6 @@ def test_token_ids_need_a_vocabulary() -> None:
     with pytest.raises(NotImplementedError, match="custom_get_token_ids"):
         ChatQwenPortal().get_token_ids("Hello")
     exact = ChatQwenPortal(custom_get_token_ids=lambda text: [ord(char) for char in text])
+    assert exact.get_num_tokens_from_messages([HumanMessage("x" * 1_000)]) >= 1_000
     assert exact.get_token_ids("ab") == [97, 98]
     assert exact.get_num_tokens("ab") == 2
