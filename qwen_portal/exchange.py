@@ -13,6 +13,7 @@ from qwen_portal.chunks import is_answer
 from qwen_portal.errors import (
     QwenAPIError,
     QwenAuthenticationError,
+    QwenBadRequestError,
     QwenConnectionError,
     QwenStreamError,
     QwenTimeoutError,
@@ -42,7 +43,7 @@ class Exchange:
         self.timeout = timeout
         self.retries = Retries(max_retries, timeout)
         self.host = httpx.URL(request.url).netloc.decode("ascii")
-        self.content = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode()
+        self.content = _encoded(request.body)
         self.connected = False
         self.answered = False
 
@@ -140,6 +141,17 @@ class Exchange:
         if wait is None:
             raise error
         return wait
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # half of a pair, such as a text that was cut in the middle of an emoji has
+        reason = "a text holds half a character (a lone surrogate)"
+    except (TypeError, ValueError, RecursionError) as exc:
+        reason = _reason(exc)
+    raise QwenBadRequestError(f"The request cannot be written as JSON: {reason}.")
 
 
 def _completion(response: httpx.Response) -> dict[str, Any] | None:

@@ -216,6 +216,8 @@ def check_label(label: str) -> str:
     """
     import unicodedata
 
+    if not isinstance(label, str):
+        raise QwenError(f"{label!r:.120} is no account label.", hint="A label is a text.")
     normal = unicodedata.normalize("NFC", label).strip()
     if not normal or len(normal) > _LABEL_LIMIT or not normal.isprintable():
         msg = f"{label!r:.120} is no account label."

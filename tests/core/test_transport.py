@@ -278,6 +278,19 @@ def test_json_that_is_no_answer_is_a_typed_error(
 
 
 @pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize(
+    ("content", "params"), [("\ud83d", {}), ("Hi", {"temperature": float("nan")}), ("Hi", {"stop": {"END"}})]
+)
+def test_what_json_cannot_hold_is_a_bad_request(
+    content: str, params: dict[str, Any], ask: Way, signed_in: Emulator
+) -> None:
+    """Nothing is sent, and the error is one of ours."""
+    with pytest.raises(QwenBadRequestError, match="cannot be written as JSON"):
+        ask([{"role": "user", "content": content}], **params)
+    assert signed_in.chats() == []
+
+
+@pytest.mark.parametrize("ask", ALL)
 def test_a_firewall_page_is_told_apart(ask: Way, signed_in: Emulator) -> None:
     """HTML with status 200 where an answer should be."""
     signed_in.scenario("firewall", where="chat")
