@@ -99,7 +99,7 @@ class Course:
         self._first = self._session.choose(self._label)
         self._rotation = Rotation(self._session, self._first, alone="switch" not in self._left)
         if not self._first.is_exhausted:
-            return Turn(self._first, None, self._seconds)
+            return Turn(self._rotation.take(self._first), None, self._seconds)
         if self._pinned:
             raise self._used_up()
         return self._next()
@@ -131,17 +131,22 @@ class Course:
         return turn.strategy is not None or (turn.account is not None and turn.account.label != self._first.label)
 
     def _next(self) -> Turn:
-        seconds = self._until - time.monotonic()
-        while self._left and seconds > 0:
-            if self._left[0] == "switch":
-                account = self._rotation.next()
-                if account is not None:
-                    self._tell_switch(account)
-                    return Turn(account, None, seconds)
+        while (seconds := self._until - time.monotonic()) > 0:
+            strategy = self._left[0] if self._left else None
+            # after everything else, too: an account may have become free meanwhile
+            account = self._rotation.next() if strategy in {"switch", None} else None
+            if account is not None:
+                self._tell_switch(account)
+                return Turn(account, None, seconds)
+            if strategy is None:
+                break
             turn = self._stand_in(self._left.pop(0), seconds)
             if turn is not None:
                 return turn
-        raise self._used_up() from self._refusal
+        raise self._used_up(late=seconds <= 0 and self._has_more()) from self._refusal
+
+    def _has_more(self) -> bool:
+        return bool(set(self._left) - {"switch"}) or self._rotation.has_more()
 
     def _stand_in(self, strategy: str, seconds: float) -> Turn | None:
         """Return the try of a strategy that gives another answer than the one asked for, where that is acceptable."""
@@ -155,6 +160,8 @@ class Course:
         return Turn(account, strategy, seconds)
 
     def _tell_switch(self, account: Account) -> None:
+        if account.label == self._first.label:
+            return
         _log.info("account %s: the request goes on to account %s", self._first.label, account.label)
         crossing = ("crossing", f"{self._first.plan.name} {account.plan.name}")
         if self._first.plan.name != account.plan.name and crossing not in self._session.told:
@@ -166,11 +173,14 @@ class Course:
                 account.plan.name,
             )
 
-    def _used_up(self) -> QwenQuotaExceededError:
+    def _used_up(self, *, late: bool = False) -> QwenQuotaExceededError:
         refusal = self._refusal
         said = [] if refusal is None else [refusal.message]
+        what = "The quota is used up"
+        if late:
+            what += f", and the time for this answer ({self._seconds:g} s) was over before all was tried"
         return QwenQuotaExceededError(
-            " ".join([f"The quota is used up: {self._rotation.story()}.", *said, *self._notes]),
+            " ".join([f"{what}: {self._rotation.story()}.", *said, *self._notes]),
             hint=self._hint(),
             status=429 if refusal is None or refusal.status is None else refusal.status,
             code="insufficient_quota" if refusal is None else refusal.code,

@@ -22,16 +22,22 @@ class Rotation:
         self._session = session
         self._first = first
         self._alone = alone
-        self._tried = {first.label}
+        self._tried: set[str] = set()
         self._unfit: dict[str, str] = {}
 
+    def take(self, account: Account) -> Account:
+        """Note that an account is asked for the whole request, which none is asked twice."""
+        self._tried.add(account.label)
+        return account
+
     def next(self) -> Account | None:
-        """Return the next account that may serve the request; each is returned once."""
-        for account in self._ring():
-            if account.label not in self._tried and not account.is_exhausted and self._trouble(account) is None:
-                self._tried.add(account.label)
-                return account
-        return None
+        """Return the next account that may serve the request, one whose cool-down ended meanwhile included."""
+        waiting = (account for account in self._untried() if self._trouble(account) is None)
+        return next((self.take(account) for account in waiting), None)
+
+    def has_more(self) -> bool:
+        """Tell whether an account is left that could be asked now."""
+        return any(self._trouble(account) is None for account in self._untried())
 
     def soonest(self) -> Account | None:
         """Return the account whose quota comes back first, of those that are in their cool-down."""
@@ -69,6 +75,9 @@ class Rotation:
         if self._session.accounts.mixed:
             yield from (account for account in ring if not self._is_alike(account))
 
+    def _untried(self) -> Iterator[Account]:
+        return (each for each in self._ring() if each.label not in self._tried and not each.is_exhausted)
+
     def _is_alike(self, account: Account) -> bool:
         return (account.kind, account.plan.name) == (self._first.kind, self._first.plan.name)
 
@@ -85,4 +94,8 @@ class Rotation:
             until = account.exhausted_until or 0.0
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(until))
             trouble = f"is free again at {at}, in {span(until - time.time())}"
-        return f"{account.label!r} ({account.plan.name}) {trouble or 'is free'}"
+        else:
+            # its cool-down, if there was one, ended this moment
+            asked = account.label in self._tried
+            trouble = trouble or ("refused this request" if asked else "was not asked")
+        return f"{account.label!r} ({account.plan.name}) {trouble}"

@@ -341,9 +341,45 @@ def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest
         clock[0] += 6.0
         return httpx.Response(429, json=SPENT)
 
-    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError):
-        PortalClient(timeout=10).chat(HELLO)
+    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(timeout=10, on_quota="switch").chat(HELLO)
     assert keys_of(asked) == ["first", "second"]
+    assert "the time for this answer (10 s) was over before all was tried" in caught.value.message
+    assert "'third' (studio) was not asked" in caught.value.message
+
+
+@pytest.mark.parametrize("on_quota", ["switch", "degrade", "switch,degrade"])
+def test_an_account_that_becomes_free_meanwhile_serves(on_quota: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first was in its cool-down and never asked; that ends while others, or a short answer, are refused."""
+    keep_keys("first", "second")
+    Session().exhaust(Session().accounts.choose("first"))
+    if on_quota == "degrade":
+        Session().exhaust(Session().accounts.choose("second"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        whole = "max_tokens" not in json.loads(request.content)
+        free = not Session().accounts.choose("first").is_exhausted
+        end_cool_down("first")
+        return httpx.Response(200, json=ANSWER) if free and whole else httpx.Response(429, json=SPENT)
+
+    with answering(answer, monkeypatch) as asked:
+        assert "on_quota" not in PortalClient(on_quota=on_quota).chat(HELLO)
+    assert keys_of(asked) == ["first" if on_quota == "degrade" else "second", "first"]
+
+
+def test_an_account_that_was_refused_is_not_called_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However soon its cool-down is over: the error says what happened, and it is not asked twice."""
+    keep_keys("first")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, json=SPENT)
+
+    monkeypatch.setenv("QWEN_PORTAL_QUOTA_COOLDOWN", "1e-9")
+    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert keys_of(asked) == ["first"]
+    assert "'first' (studio) refused this request" in caught.value.message
+    assert "free" not in caught.value.message.replace("Free allocated", "")
 
 
 @pytest.mark.parametrize("wrong", ["switsch", "switch,error", ",", []])
