@@ -39,4 +39,7 @@ def _is_text(message: Any) -> bool:
     content = message.get("content")
     if not isinstance(content, list):
         return isinstance(content, str)
-    return all(isinstance(part, Mapping) and part.get("type") == "text" for part in content)
+    return all(
+        isinstance(part, Mapping) and part.get("type") == "text" and isinstance(part.get("text"), str)
+        for part in content
+    )
