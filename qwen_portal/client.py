@@ -115,6 +115,7 @@ class _Client:
             self._label,
             pinned=self._pinned,
             messages=question.messages,
+            model=question.model,
             params=question.params,
             seconds=seconds,
         )

@@ -5,7 +5,10 @@ and a refresh would not help against that.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -86,6 +89,8 @@ def refusal(
         request_id=_request_id(headers, body),
         retry_after=_retry_after(headers),
     )
+    if isinstance(error, QwenQuotaExceededError):
+        error.resets_at = _reset_time(text)
     if status == _NOT_FOUND and not content.strip():
         error.hint = "The address has no such path; a base URL usually ends in /v1."
     return error
@@ -161,3 +166,21 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
     except ValueError:
         return None
+
+
+def _reset_time(text: str) -> float | None:
+    """Read when a plan's quota comes back; the year, which is not said, is the one that makes it next to come.
+
+    Source: docs/protocol.md, "Chat errors", the Token Plan's refusal.
+    """
+    named = re.search(r"quota will reset at (\d\d-\d\d \d\d:\d\d:\d\d) utc", text)
+    now = datetime.now(UTC)
+    if named is None:
+        return None
+    for year in (now.year, now.year + 1):
+        # the 29th of February is not in every year
+        with suppress(ValueError):
+            moment = datetime.strptime(f"{year}-{named[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
+            if moment > now:
+                return moment.timestamp()
+    return None

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -90,7 +91,7 @@ def test_a_quota_that_is_used_up_is_told(signed_in: Emulator) -> None:
     assert signed_in.url
 
     def exhaust(entry: Entry) -> None:
-        entry.exhausted_until = 4e9
+        entry.exhausted_until = time.time() + 1800
 
     Session().accounts.mark("default", exhaust)
     assert findings()["account 1"]["text"].startswith("oauth, in file: its quota is used up until ")

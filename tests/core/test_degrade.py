@@ -93,7 +93,7 @@ def test_where_a_short_answer_could_be_another_answer_nothing_is_dropped(
     with pytest.raises(QwenQuotaExceededError) as caught:
         ask(**params)
     for label in ("a", "b"):
-        assert f"'{label}' (oauth) is free again at 20" in caught.value.message
+        assert f"'{label}' (oauth) is asked again at 20" in caught.value.message
     assert caught.value.message.count("in 30 min") == 2
     assert caught.value.retry_after == pytest.approx(1800, abs=60)
     assert (caught.value.status, caught.value.code) == (429, "insufficient_quota")

@@ -10,23 +10,26 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError, QwenQuotaExceededError, QwenRateLimitError, QwenTokenNotAvailableError
 from qwen_portal.index import Entry
-from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from tests.cli.program import run_program
 from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import sign_in_as
-from tests.quotas import Two, end_cool_down, exhausted_until, two_accounts
-from tests.scripted import Handler, answering
-
-SPENT = {
-    "error": {"message": "Free allocated quota exceeded.", "type": "insufficient_quota", "code": "insufficient_quota"}
-}
-ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
-KEYS = {"first": "sk-first", "second": "sk-second", "third": "sk-third"}
+from tests.quotas import (
+    ANSWER,
+    KEYS,
+    SPENT,
+    Two,
+    end_cool_down,
+    exhausted_until,
+    keep_keys,
+    keys_of,
+    spent_but,
+    two_accounts,
+)
+from tests.scripted import answering
 
 
 @pytest.fixture
@@ -34,28 +37,6 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
     """Sign ``a`` and ``b`` in, each at a host of its own; ``a`` is active."""
     with two_accounts(monkeypatch) as both:
         yield both
-
-
-def keep_keys(*labels: str, plan: str = "studio") -> None:
-    """Keep keys as accounts; the first is active."""
-    for label in labels:
-        Session().accounts.add(label, Credential.from_key(Secret(KEYS[label]), plan=plan))
-
-
-def spent_but(*keys: str) -> Handler:
-    """Answer these keys, and tell all others that their quota is used up."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        key = request.headers["authorization"].removeprefix("Bearer ")
-        return httpx.Response(200, json=ANSWER) if key in keys else httpx.Response(429, json=SPENT)
-
-    return answer
-
-
-def keys_of(asked: list[httpx.Request]) -> list[str]:
-    """Return whose requests these are."""
-    names = {key: label for label, key in KEYS.items()}
-    return [names[request.headers["authorization"].removeprefix("Bearer ")] for request in asked]
 
 
 @pytest.mark.parametrize("ask", ALL)
@@ -121,7 +102,7 @@ def test_a_named_account_is_the_only_one(ask: Way, two: Two) -> None:
     assert "'b'" not in caught.value.message
     assert two.statuses() == ([429, 429], [])
     two.clear()
-    with pytest.raises(QwenQuotaExceededError, match=r"'a' \(oauth\) is free again at .*, in 30 min"):
+    with pytest.raises(QwenQuotaExceededError, match=r"'a' \(oauth\) is asked again at .*, in 30 min"):
         ask(client={"account": "a"})
     assert two.statuses() == ([], [])
 
@@ -169,7 +150,6 @@ QUOTAS = [
     (429, "insufficient_quota", "Free allocated quota exceeded."),
     (403, "insufficient_quota", "daily quota"),
     (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit."),
-    (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."),
     (400, "Arrearage", "Access denied, please make sure your account is in good standing."),
     (429, "", "hour allocated quota exceeded"),
     (429, "", "Your token-plan 1-week quota has been exhausted. The quota will reset at 07-27 09:25:00 UTC."),
@@ -198,7 +178,7 @@ def test_accounts_take_turns_from_the_active_one_on(monkeypatch: pytest.MonkeyPa
     """Round robin in the order in which they came; each is asked once."""
     keep_keys("first", "second", "third")
     qwen_portal.use("second")
-    with answering(spent_but(KEYS["first"]), monkeypatch) as asked:
+    with answering(spent_but("first"), monkeypatch) as asked:
         PortalClient().chat(HELLO)
         PortalClient().chat(HELLO)
     assert keys_of(asked) == ["second", "third", "first", "first"]
@@ -224,7 +204,7 @@ def test_crossing_needs_leave_and_is_told_once(
     keep_keys("first", "third")
     keep_keys("second", plan="token")
     Session().accounts.allow_mixed(allowed=True)
-    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+    with answering(spent_but("second"), monkeypatch) as asked:
         for _ in range(2):
             PortalClient().chat(HELLO)
     assert keys_of(asked) == ["first", "third", "second", "second"]
@@ -293,9 +273,9 @@ def test_a_key_from_the_environment_has_a_cool_down_too(monkeypatch: pytest.Monk
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["first"])
     monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
     keep_keys("third")
-    with answering(spent_but(KEYS["second"], KEYS["third"]), monkeypatch) as asked:
+    with answering(spent_but("second", "third"), monkeypatch) as asked:
         for _ in range(2):
-            with pytest.raises(QwenQuotaExceededError, match=r"'env' \(studio\) is free again"):
+            with pytest.raises(QwenQuotaExceededError, match=r"'env' \(studio\) is asked again"):
                 PortalClient(on_quota="switch").chat(HELLO)
         assert keys_of(asked) == ["first"]
         monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["second"])
@@ -307,7 +287,7 @@ def test_a_key_that_a_call_brings_is_the_only_one(monkeypatch: pytest.MonkeyPatc
     """Whatever accounts there are: api_key= pins like a name, and --mixed changes nothing about it."""
     keep_keys("second")
     Session().accounts.allow_mixed(allowed=True)
-    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+    with answering(spent_but("second"), monkeypatch) as asked:
         for _ in range(2):
             with pytest.raises(QwenQuotaExceededError, match="'env'") as caught:
                 PortalClient(api_key=KEYS["first"], plan="studio", on_quota="switch").chat(HELLO)
@@ -321,7 +301,7 @@ def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.M
 
     def answer(request: httpx.Request) -> httpx.Response:
         bad = request.headers["authorization"].endswith(KEYS["second"])
-        return httpx.Response(401, json={}) if bad else spent_but(KEYS["third"])(request)
+        return httpx.Response(401, json={}) if bad else spent_but("third")(request)
 
     with answering(answer, monkeypatch) as asked:
         PortalClient().chat(HELLO)

@@ -161,7 +161,7 @@ def test_garbage_is_no_answer(what: str, ask: Way, command: Command) -> None:
     command.does(GARBAGE[what])
     with pytest.raises(QwenQuotaExceededError, match=r"The qwen command (printed no answer|failed)") as caught:
         ask()
-    assert "'default' (oauth) is free again" in caught.value.message
+    assert "'default' (oauth) is asked again" in caught.value.message
 
 
 @pytest.mark.parametrize("model", [None, 7, chr(0xD83D), "", ["x"]])
