@@ -15,11 +15,17 @@ from qwen_portal.cool_downs import cool_down_after
 from qwen_portal.degrade import MOST_TOKENS, is_plain
 from qwen_portal.errors import (
     QwenAuthenticationError,
+    QwenConnectionError,
     QwenError,
     QwenHostNotAllowedError,
+    QwenModelNotFoundError,
     QwenQuotaExceededError,
+    QwenRateLimitError,
     QwenRefreshTokenInvalidError,
+    QwenServerError,
     QwenStoreError,
+    QwenStreamError,
+    QwenTimeoutError,
     QwenTokenExpiredError,
     QwenTokenNotAvailableError,
 )
@@ -30,12 +36,18 @@ from qwen_portal.shape import merged
 from qwen_portal.used_up import UsedUp
 
 _log = logging.getLogger("qwen_portal")
-# What is wrong with one account, not with the request: another account may serve it all the same.
-_SIGN_IN_TROUBLE = (
+# What is wrong with one account, its plan or its host, not with the request: another may serve it all the same.
+_ITS_OWN_TROUBLE = (
     QwenAuthenticationError,
+    QwenConnectionError,
     QwenHostNotAllowedError,
+    QwenModelNotFoundError,
+    QwenRateLimitError,
     QwenRefreshTokenInvalidError,
+    QwenServerError,
     QwenStoreError,
+    QwenStreamError,
+    QwenTimeoutError,
     QwenTokenExpiredError,
     QwenTokenNotAvailableError,
 )
@@ -115,7 +127,7 @@ class Course:
         """Return what follows a failure.
 
         Raises:
-            QwenError: The error itself, if it has nothing to do with quotas.
+            QwenError: The error itself, if it is the request's, or that of the account which the user chose.
             QwenQuotaExceededError: Nothing is left to try; it lists the accounts and when each is asked again.
         """
         if turn.account is None:
@@ -124,7 +136,9 @@ class Course:
             self._refusal = error
             if turn.strategy is None:
                 self._note(turn.account, error)
-        elif isinstance(error, _SIGN_IN_TROUBLE) and self._is_stand_in(turn):
+        elif isinstance(error, _ITS_OWN_TROUBLE) and turn.strategy is not None:
+            self._notes.append(f"A short answer could not be had either: {error.message}")
+        elif isinstance(error, _ITS_OWN_TROUBLE) and turn.account.label != self._first.label:
             _log.warning("account %s: passed over: %s", turn.account.label, error.message)
             self._rotation.pass_over(turn.account, f"cannot be used now: {error.message.rstrip('.')}")
         else:
@@ -139,10 +153,6 @@ class Course:
             what = f"its free quota of {known.model} is used up; that is not asked for"
         _log.warning("account %s: %s for %s", account.label, what, span(known.until - time.time()))
         self._session.exhaust(account, known, seconds=self._until - time.monotonic())
-
-    def _is_stand_in(self, turn: Turn) -> bool:
-        """Tell whether the try was not with the account that the user chose."""
-        return turn.strategy is not None or (turn.account is not None and turn.account.label != self._first.label)
 
     def _next(self) -> Turn:
         while (seconds := self._until - time.monotonic()) > 0:

@@ -1,9 +1,11 @@
 """When every quota is used up: a short answer where that changes nothing else, marked; else an error with the times."""
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from qwen_portal import PortalClient
@@ -12,7 +14,8 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.login_never_lost.accounts import sign_in_as
-from tests.quotas import TOOL, Two, end_cool_down, two_accounts
+from tests.quotas import TOOL, Two, end_cool_down, keep_keys, spent_but, two_accounts
+from tests.scripted import answering
 
 IMAGE: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}
@@ -108,6 +111,27 @@ def test_a_degraded_request_that_is_refused_too_ends_in_the_quota_error(ask: Way
     with pytest.raises(QwenQuotaExceededError, match=r"'a' .* 'b'"):
         ask()
     assert spent.statuses() == ([429, 429], [429])
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(500, "HTTP 500"), (401, "refused the API key"), (404, "HTTP 404"), (429, "slow down")]
+)
+def test_trouble_with_the_short_answer_ends_in_the_quota_error(
+    status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's question is still why the whole answer did not come; the sign-in may have ended meanwhile."""
+    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    keep_keys("first")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        short = json.loads(request.content).get("max_tokens") == 1024
+        return httpx.Response(status, json={"error": {"message": "slow down"}}) if short else spent_but()(request)
+
+    with answering(answer, monkeypatch), pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient().chat(HELLO)
+    assert "'first' (studio) is asked again at" in caught.value.message
+    assert "A short answer could not be had either: " in caught.value.message
+    assert said in caught.value.message
 
 
 @pytest.mark.parametrize("ask", ALL)

@@ -11,7 +11,16 @@ import pytest
 import qwen_portal
 from qwen_portal import PortalClient
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenError, QwenQuotaExceededError, QwenRateLimitError, QwenTokenNotAvailableError
+from qwen_portal.errors import (
+    QwenBadRequestError,
+    QwenContentFilterError,
+    QwenContextLengthError,
+    QwenError,
+    QwenModelNotFoundError,
+    QwenQuotaExceededError,
+    QwenRateLimitError,
+    QwenTokenNotAvailableError,
+)
 from qwen_portal.index import Entry
 from qwen_portal.session import Session
 from tests.cli.program import run_program
@@ -29,7 +38,7 @@ from tests.quotas import (
     spent_but,
     two_accounts,
 )
-from tests.scripted import answering
+from tests.scripted import Handler, answering
 
 
 @pytest.fixture
@@ -309,6 +318,80 @@ def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.M
         Session().exhaust(Session().accounts.choose("third"))
         with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: .* refused"):
             PortalClient(on_quota="switch").chat(HELLO)
+
+
+PASSING: dict[str, Handler] = {
+    "a failure": lambda request: httpx.Response(500, text="oops"),
+    "a burst": lambda request: httpx.Response(429, json={"error": {"message": "slow down", "code": "limit_requests"}}),
+    "no such model": lambda request: httpx.Response(404, json={"error": {"message": "no", "code": "model_not_found"}}),
+    "no connection": lambda request: (_ for _ in ()).throw(httpx.ConnectError("refused", request=request)),
+    "no answer": lambda request: (_ for _ in ()).throw(httpx.ReadTimeout("silence", request=request)),
+    "no sign-in": lambda request: httpx.Response(401, json={}),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("what", PASSING)
+def test_a_stand_in_with_trouble_of_its_own_makes_way(
+    what: str, streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next account serves; without one, the quota error says what was the matter with each."""
+    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    keep_keys("first", "second", "third")
+    served = ["third"]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return PASSING[what](request) if keys_of([request]) == ["second"] else spent_but(*served)(request)
+
+    def ask() -> None:
+        client = PortalClient(max_retries=1, on_quota="switch")
+        if streamed:
+            client.stream(HELLO).open()
+        else:
+            client.chat(HELLO)
+
+    with answering(answer, monkeypatch) as asked:
+        if not streamed:
+            ask()
+            tries = 2 if what in {"a failure", "a burst", "no connection"} else 1
+            assert keys_of(asked) == ["first", *["second"] * tries, "third"]
+        served.clear()
+        end_cool_down("first")
+        with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: ") as caught:
+            ask()
+    assert "'first' (studio) is asked again at" in caught.value.message
+    assert "'third' (studio) is asked again at" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "expected"),
+    [
+        (400, "invalid_parameter_error", "bad request", QwenBadRequestError),
+        (400, "x", "Range of input length should be [1, 5]", QwenContextLengthError),
+        (400, "data_inspection_failed", "inappropriate", QwenContentFilterError),
+    ],
+)
+def test_what_is_wrong_with_the_request_is_said_whoever_finds_it(
+    status: int, code: str, message: str, expected: type[QwenError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another account would say the same."""
+    keep_keys("first", "second", "third")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        wrong = httpx.Response(status, json={"error": {"code": code, "message": message}})
+        return wrong if keys_of([request]) == ["second"] else spent_but()(request)
+
+    with answering(answer, monkeypatch) as asked, pytest.raises(expected):
+        PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["first", "second"]
+
+
+def test_the_account_that_the_user_chose_tells_its_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a stand-in is passed over."""
+    keep_keys("first", "second")
+    with answering(PASSING["no such model"], monkeypatch) as asked, pytest.raises(QwenModelNotFoundError):
+        PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["first"]
 
 
 def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest.MonkeyPatch) -> None:
