@@ -128,7 +128,7 @@ class _Client:
         if turn.strategy == "degrade":
             request = degraded(request)
         auth = PortalAuth(turn.account.label, session=self._session, ready=(turn.account, credential))
-        return Exchange(request, auth, turn.seconds, self._max_retries)
+        return Exchange(request, auth, turn.seconds, self._max_retries, turn.account)
 
 
 class PortalClient(_Client):

@@ -37,7 +37,15 @@ _QUOTA_CODES = {
 }
 _QUOTA_TEXTS = ("insufficient_quota", "quota exceeded", "quota has been exhausted", "account is in good standing")
 _QUOTA_STATUS = {400, 403, 429}
-_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _REQUEST_TIMEOUT, _TOO_MANY, _SERVER = 400, 403, 404, 408, 429, 500
+_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REQUEST_TIMEOUT, _TOO_MANY, _SERVER = (
+    400,
+    401,
+    403,
+    404,
+    408,
+    429,
+    500,
+)
 _AUTH_STATUS = {401, 403}
 _REDIRECTS = range(300, 400)
 
@@ -49,13 +57,19 @@ def is_quota(status: int, body: Any) -> bool:
         status: HTTP status.
         body: The parsed JSON body, or ``None``.
     """
+    return _names_quota(status, body) and not _is_concurrency(body)
+
+
+def _names_quota(status: int, body: Any) -> bool:
     code, text = _code_and_text(body)
     if status not in _QUOTA_STATUS:
         return False
-    if code in _QUOTA_CODES:
-        return True
-    # a plan's limit on parallel requests also says "quota exceeded", but waiting a moment is all it takes
-    return status != _BAD_REQUEST and "concurrency" not in text and any(known in text for known in _QUOTA_TEXTS)
+    return code in _QUOTA_CODES or (status != _BAD_REQUEST and any(known in text for known in _QUOTA_TEXTS))
+
+
+def _is_concurrency(body: Any) -> bool:
+    """Tell a plan's limit on parallel requests, which speaks of quotas too: waiting a moment is all it takes."""
+    return "concurrency" in " ".join(_code_and_text(body))
 
 
 def refusal(
@@ -96,6 +110,15 @@ def refusal(
     return error
 
 
+def is_wrong_key(error: QwenAPIError) -> bool:
+    """Tell whether the service knows no such key, rather than that the key may not do what was asked.
+
+    Source: docs/protocol.md, "Chat errors", the 401s and the Coding Plan's 403.
+    """
+    said = f"{error.code or ''} {error.message}".lower()
+    return error.status == _UNAUTHORIZED or "invalid_api_key" in said or "invalid api-key" in said
+
+
 def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
     """Tell whether a body is HTML."""
     return "text/html" in headers.get("content-type", "") or content.lstrip()[:1] == b"<"
@@ -104,8 +127,8 @@ def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
 def _error_class(  # noqa: PLR0911 - the catalogue as a table, a line per row
     status: int, code: str, text: str, body: Any
 ) -> type[QwenAPIError]:
-    if is_quota(status, body) or (status < _BAD_REQUEST and code in _QUOTA_CODES):
-        return QwenQuotaExceededError
+    if _names_quota(status, body) or (status < _BAD_REQUEST and code in _QUOTA_CODES):
+        return QwenRateLimitError if _is_concurrency(body) else QwenQuotaExceededError
     if "range of input length" in text or code == "context_length_exceeded":
         return QwenContextLengthError
     if "data_inspection" in code or "datainspection" in text:

@@ -86,7 +86,7 @@ def _ask(session: Session, account: Account, model: str) -> tuple[str, str]:
         credential = session.tokens.get(account)
         request = shaper.chat(credential, question, model=model, stream=False, params={"max_tokens": 16})
         auth = PortalAuth(account.label, session=session, ready=(account, credential))
-        send(Exchange(request, auth, _SECONDS, _RETRIES))
+        send(Exchange(request, auth, _SECONDS, _RETRIES, account))
     except QwenModelNotFoundError as exc:
         return "not offered", exc.message
     except QwenQuotaExceededError as exc:

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from qwen_portal import transport
 from qwen_portal.cli import check as check_module
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenContentFilterError
 from qwen_portal.exchange import Exchange
-from qwen_portal import transport
 from qwen_portal.session import Session
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run, run_program
