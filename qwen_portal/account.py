@@ -4,9 +4,10 @@ import time
 from typing import NamedTuple
 
 from qwen_portal.cool_downs import CoolDown, cool_downs
+from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.index import IndexData
 from qwen_portal.models import name_on
-from qwen_portal.plans import OAUTH, Kind, Plan, find_plan
+from qwen_portal.plans import OAUTH, Kind, Plan, find_plan, unknown_plan
 from qwen_portal.secrets import Secret
 
 DEFAULT_LABEL = "default"
@@ -34,6 +35,7 @@ class Account(NamedTuple):
         ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
         generation: Generation of the stored credential.
         key: For kind ``env``, the key itself.
+        trouble: Why it cannot be used at all, such as ``"unknown plan 'premium'"``.
     """
 
     label: str
@@ -48,6 +50,7 @@ class Account(NamedTuple):
     ended_at: float | None = None
     generation: int = 0
     key: Secret | None = None
+    trouble: str | None = None
 
     @property
     def exhausted_until(self) -> float | None:
@@ -73,12 +76,13 @@ class Account(NamedTuple):
 def known_account(data: IndexData, label: str) -> Account:
     """Return an account that is in the index, as it stands now."""
     entry = data.accounts[label]
+    plan, trouble = _plan(entry.plan)
     # abs: after the clock was set back, that moment is in the future
     ended = entry.ended_at if entry.ended_at and abs(time.time() - entry.ended_at) < ENDED_SECONDS else None
     return Account(
         label=label,
         kind="oauth" if entry.kind == OAUTH else "key",
-        plan=find_plan(entry.plan),
+        plan=plan,
         active=label == data.active,
         store=entry.store,
         expires_at=entry.expires_at,
@@ -87,6 +91,31 @@ def known_account(data: IndexData, label: str) -> Account:
         lost=entry.lost,
         ended_at=ended,
         generation=entry.generation,
+        trouble=trouble,
+    )
+
+
+def _plan(name: str) -> tuple[Plan, str | None]:
+    """Look up the plan that an index names; a later version may know more of them, and a hand may slip."""
+    try:
+        return find_plan(name), None
+    except QwenError:
+        return unknown_plan(name), f"unknown plan {name!r}"
+
+
+def usable(account: Account) -> Account:
+    """Return an account that can be used.
+
+    Raises:
+        QwenTokenNotAvailableError: It cannot; the hint names the commands.
+    """
+    if account.trouble is None:
+        return account
+    name = shell(account.label)
+    raise QwenTokenNotAvailableError(
+        f"Account {account.label!r} cannot be used: {account.trouble}.",
+        hint=f"Keep its key again with `qwen-portal login --plan PLAN {name}`, or remove the account: "
+        f"`qwen-portal accounts remove {name}`. A newer qwen-portal may know the plan.",
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_portal.account import DEFAULT_LABEL, Account, known_account
+from qwen_portal.account import DEFAULT_LABEL, Account, known_account, shell, usable
 from qwen_portal.cool_downs import CoolDown, cool_downs, forget, note
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.glance import Glance
@@ -57,16 +57,28 @@ class Accounts:
             at_a_glance: Whether what other processes did in the last 100 ms may be missed.
 
         Raises:
+            QwenTokenNotAvailableError: There is none, or it cannot be used; the hint names the command.
+        """
+        return usable(self.find(label, at_a_glance=at_a_glance))
+
+    def find(self, label: str | None = None, *, at_a_glance: bool = False) -> Account:
+        """Return the account of that label, or the active one, even if it cannot be used.
+
+        Raises:
             QwenTokenNotAvailableError: There is none; the hint names the command.
         """
         data = self._glance() if at_a_glance else self._read()
         wanted = check_label(label) if label is not None else data.active
+        if wanted is None and data.accounts:
+            known = ", ".join(map(repr, data.accounts))
+            msg = f"No account is the active one (accounts here: {known})."
+            raise QwenTokenNotAvailableError(msg, hint="Run `qwen-portal accounts use NAME`.")
         if wanted is None:
             raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_import(self.is_own))
         if wanted not in data.accounts:
             known = ", ".join(repr(name) for name in data.accounts) or "none"
             msg = f"There is no account {wanted!r} (accounts here: {known})."
-            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {wanted}`.")
+            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell(wanted)}`.")
         return self._known(data, wanted)
 
     def load(self, account: Account) -> "Credential":
@@ -79,7 +91,7 @@ class Accounts:
         credential = self.store(account.store).load(account.label)
         if credential is None:
             msg = f"The sign-in of account {account.label!r} is not in its store ({account.store})."
-            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {account.label}`.")
+            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell(account.label)}`.")
         return credential
 
     def keep(self, label: str, credential: "Credential") -> None:
@@ -157,7 +169,7 @@ class Accounts:
             QwenTokenNotAvailableError: There is no such account.
             QwenStoreError: The store failed; the account is still there.
         """
-        account = self.choose(label)
+        account = self.find(label)
         with self.locked(account.label):
             self.store(account.store).delete(account.label)
             journal = self.journal(account.label)
@@ -167,6 +179,7 @@ class Accounts:
                 data.accounts.pop(account.label, None)
                 if data.active == account.label:
                     data.active = next(reversed(data.accounts), None)
+        self._unwritten.pop(account.label, None)
         return account
 
     @property

@@ -58,6 +58,8 @@ class Rotation:
         """Say what else than its quota keeps an account from serving."""
         if account.label in self._unfit:
             return self._unfit[account.label]
+        if account.trouble is not None:
+            return f"cannot be used: {account.trouble}"
         if account.needs_login:
             return f"needs a new sign-in (qwen-portal login {shell(account.label)})"
         return "is refused by the service" if account.ended_at is not None else None

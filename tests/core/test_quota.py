@@ -10,6 +10,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
+from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenBadRequestError,
@@ -22,6 +23,7 @@ from qwen_portal.errors import (
     QwenTokenNotAvailableError,
 )
 from qwen_portal.index import Entry
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from tests.cli.program import run_program
 from tests.core.ways import ALL, HELLO, Way
@@ -392,6 +394,64 @@ def test_the_account_that_the_user_chose_tells_its_own_trouble(monkeypatch: pyte
     with answering(PASSING["no such model"], monkeypatch) as asked, pytest.raises(QwenModelNotFoundError):
         PortalClient().chat(HELLO)
     assert keys_of(asked) == ["first"]
+
+
+def test_an_account_on_a_plan_that_nobody_knows_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops no rotation, and the error says why it was left out."""
+    keep_keys("first", "second", "third")
+
+    def change(entry: Entry) -> None:
+        entry.plan = "premium"
+
+    Session().accounts.mark("second", change)
+    Session().accounts.allow_mixed(allowed=True)
+    with answering(spent_but(), monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert keys_of(asked) == ["first", "third"]
+    assert "'second' (premium) cannot be used: unknown plan 'premium'" in caught.value.message
+
+
+def hint_of(**client: object) -> str:
+    """Return what a request's quota error tells to do."""
+    with pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(**client).chat(HELLO)  # type: ignore[arg-type]
+    return caught.value.hint
+
+
+def test_the_hint_fits_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom the call named, who else there is, and what the strategies leave out."""
+    keep_keys("first")
+    with answering(spent_but(), monkeypatch):
+        assert "add an account" in hint_of(on_quota="switch")
+        assert "`qwen-portal accounts use first`" in hint_of(on_quota="switch")
+        assert hint_of(account="first") == "Wait, or end the cool-down early: `qwen-portal accounts use first`."
+        keep_keys("second")
+        assert hint_of(account="first") == "Wait, or leave the account's name out: then 'second' may serve."
+        assert hint_of(account="first", on_quota="error") == "Wait, or name another account: 'second'."
+        assert hint_of(on_quota="error").startswith("Wait, or put switch into QWEN_PORTAL_ON_QUOTA")
+        assert "then 'second' may serve" in hint_of(on_quota="degrade")
+        Session().accounts.remove("second")
+        keep_keys("third", plan="token")
+        assert hint_of(account="first") == "Wait, or name another account: 'third'."
+        assert "accounts rotate --mixed" in hint_of(on_quota="switch")
+
+
+def test_a_key_of_the_environment_cannot_be_used_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command ends its cool-down, so none is named."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["first"])
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
+    with answering(spent_but(), monkeypatch):
+        for client in ({}, {"account": "env"}, {"on_quota": "error"}):
+            hint = hint_of(**client)
+            assert "key" in hint
+            assert "accounts use" not in hint
+
+
+def test_a_label_in_a_hint_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quoted as a shell takes it."""
+    Session().accounts.add("my key", Credential.from_key(Secret(KEYS["first"]), plan="studio"))
+    with answering(spent_but(), monkeypatch):
+        assert "`qwen-portal accounts use 'my key'`" in hint_of()
 
 
 def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest.MonkeyPatch) -> None:
