@@ -33,6 +33,8 @@ _OPTIONS = (
     *("--output-format", "json", "--approval-mode", "default", "--max-session-turns", "1", "--chat-recording", "false"),
     *("--core-tools", "exit_plan_mode", "--allowed-mcp-server-names", "none", "--extensions", "none"),
 )
+# What shapes an answer and has no option of the command's.
+_NOT_ITS_OWN = ("stop", "logprobs", "top_logprobs")
 _SCRIPTS = {".js", ".mjs", ".cjs"}
 _BATCH = {".cmd", ".bat"}
 # Such as npm writes: "%dp0%\\node_modules\\…\\cli.js" %*
@@ -42,8 +44,9 @@ _TASK = "Answer the last message of this conversation. You have no tools.\n\n"
 
 
 def can_answer(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
-    """Tell whether a request is one that the command can answer: in text, without tools, and once."""
-    return is_plain(messages, params) and merged(params).get("n") in {None, 1}
+    """Tell whether a request is one that the command can answer: in text, without tools, once and as it comes."""
+    body = merged(params)
+    return is_plain(messages, params) and body.get("n") in {None, 1} and not any(map(body.get, _NOT_ITS_OWN))
 
 
 def ask(messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: float) -> dict[str, Any]:

@@ -172,6 +172,21 @@ def test_a_single_account_gets_a_short_answer_too(ask: Way, emulator: Emulator) 
         (HELLO, {"extra_body": {"response_format": {"type": "json_object"}}}, False),
         ([{"role": "user", "content": [{"type": "input_audio"}]}], {}, False),
         (["Hi"], {}, False),
+        (HELLO, {"function_call": {"name": "f"}}, False),
+        (HELLO, {"modalities": ["text"]}, True),
+        (HELLO, {"modalities": ["text", "audio"], "audio": {"voice": "x"}}, False),
+        (HELLO, {"modalities": ["audio"]}, False),
+        (HELLO, {"audio": {"voice": "x"}}, False),
+        (HELLO, {"guided_json": {"type": "object"}}, False),
+        (HELLO, {"extra_body": {"guided_regex": "[0-9]"}}, False),
+        (HELLO, {"extra_body": {"structured_outputs": {"choice": ["a"]}}}, False),
+        (HELLO, {"guided_json": None, "functions": [], "modalities": None}, True),
+        ([{"role": "function", "name": "f", "content": "found"}, *HELLO], {}, False),
+        ([{"role": "assistant", "content": None, "function_call": {"name": "f"}}, *HELLO], {}, False),
+        ([{"role": "assistant", "content": None}, *HELLO], {}, True),
+        ([{"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, *HELLO], {}, False),
+        ([{"role": "user", "content": None}], {}, False),
+        ([{"role": "user", "content": [{"type": "text"}]}], {}, False),
         (CALLED, {}, False),
         (IMAGE, {}, False),
     ],
@@ -179,6 +194,21 @@ def test_a_single_account_gets_a_short_answer_too(ask: Way, emulator: Emulator) 
 def test_only_text_without_tools_and_format_is_plain(messages: Any, params: dict[str, Any], plain: bool) -> None:
     """The table of what a short answer cannot change."""
     assert is_plain(messages, params) is plain
+
+
+@pytest.mark.parametrize(
+    ("budget", "most", "sent"), [(4096, None, 512), (100, None, 100), (4096, 50, 25), (None, None, None), (9, 1, None)]
+)
+def test_thinking_leaves_room_for_a_short_answer(
+    budget: int | None, most: int | None, sent: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A budget as large as the whole answer would leave none, or be refused."""
+    keep_keys("first")
+    with answering(spent_but(), monkeypatch) as asked, pytest.raises(QwenQuotaExceededError):
+        PortalClient().chat(HELLO, thinking_budget=budget, max_tokens=most)
+    whole, short = (json.loads(request.content) for request in asked)
+    assert whole.get("thinking_budget") == budget
+    assert short.get("thinking_budget") == sent
 
 
 def test_no_warning_without_a_short_answer(spent: Two, caplog: pytest.LogCaptureFixture) -> None:

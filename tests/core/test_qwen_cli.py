@@ -112,7 +112,18 @@ def test_it_sees_the_conversation_and_nothing_else(
     assert environment["NO_BROWSER"] == "1"
 
 
-@pytest.mark.parametrize("params", [{"tools": [TOOL]}, {"n": 2}, {"response_format": {"type": "json_object"}}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"tools": [TOOL]},
+        {"n": 2},
+        {"extra_body": {"n": 2}},
+        {"stop": ["."]},
+        {"logprobs": True},
+        {"top_logprobs": 3},
+        {"response_format": {"type": "json_object"}},
+    ],
+)
 def test_it_is_not_asked_what_it_cannot_answer(command: Command, params: dict[str, Any]) -> None:
     """Text only, one answer, no tools: anything else is the quota error."""
     with pytest.raises(QwenQuotaExceededError):
