@@ -12,6 +12,7 @@ from qwen_portal import PortalClient
 from qwen_portal.degrade import is_plain
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
+from qwen_portal.session import Session
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.login_never_lost.accounts import sign_in_as
 from tests.quotas import TOOL, Two, end_cool_down, keep_keys, spent_but, two_accounts
@@ -111,6 +112,12 @@ def test_a_degraded_request_that_is_refused_too_ends_in_the_quota_error(ask: Way
     with pytest.raises(QwenQuotaExceededError, match=r"'a' .* 'b'"):
         ask()
     assert spent.statuses() == ([429, 429], [429])
+    before = Session().choose("a").cool_downs
+    with pytest.raises(QwenQuotaExceededError):
+        ask()
+    assert spent.statuses() == ([429, 429, 429], [429])
+    # a refusal of the short answer says nothing new about the whole
+    assert Session().choose("a").cool_downs == before
 
 
 @pytest.mark.parametrize(

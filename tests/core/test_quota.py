@@ -1,5 +1,6 @@
 """A quota that is used up: the next account of the same kind, in all four ways; and who is never asked."""
 
+import asyncio
 import json
 import logging
 import time
@@ -10,6 +11,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
+from qwen_portal.cool_downs import CoolDown
 from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
@@ -23,9 +25,11 @@ from qwen_portal.errors import (
     QwenTokenNotAvailableError,
 )
 from qwen_portal.index import Entry
+from qwen_portal.quota import Course, Turn
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from tests.cli.program import run_program
+from tests.core import ways
 from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import sign_in_as
 from tests.quotas import (
@@ -212,8 +216,9 @@ def test_crossing_needs_leave_and_is_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With `accounts rotate --mixed` the plan's own accounts come first, then the others in their own shape."""
-    keep_keys("first", "third")
+    keep_keys("first")
     keep_keys("second", plan="token")
+    keep_keys("third")
     Session().accounts.allow_mixed(allowed=True)
     with answering(spent_but("second"), monkeypatch) as asked:
         for _ in range(2):
@@ -237,6 +242,49 @@ def test_an_account_that_needs_a_sign_in_is_passed_over(two: Two) -> None:
     with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) needs a new sign-in"):
         PortalClient().chat(HELLO)
     assert two.statuses() == ([429, 429], [])
+
+
+def test_an_account_that_the_service_has_ended_is_passed_over(two: Two) -> None:
+    """It was asked less than a quarter of an hour ago; its quota is not what is the matter."""
+
+    def change(entry: Entry) -> None:
+        entry.ended_at = time.time()
+
+    Session().accounts.mark("b", change)
+    two.a.set_quota(0)
+    with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) is refused by the service"):
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert two.statuses() == ([429], [])
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_retry_after_is_for_the_account_that_is_asked_again_first(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever that is."""
+    keep_keys("first", "second")
+    for label in ("first", "second"):
+        soon = CoolDown(time.time() + (60 if label == which else 900))
+        Session().exhaust(Session().accounts.choose(label), soon)
+    with pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert caught.value.retry_after == pytest.approx(60, abs=30)
+
+
+@pytest.mark.parametrize("ask", [ways.achat, ways.astream])
+def test_what_follows_a_refusal_is_decided_off_the_event_loop(
+    ask: Way, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To note it waits for a file lock, and other tasks must not."""
+    on_loop: list[bool] = []
+    after = Course.after
+
+    def note(course: Course, turn: Turn, error: QwenError) -> Turn:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        return after(course, turn, error)
+
+    monkeypatch.setattr(Course, "after", note)
+    two.a.set_quota(0)
+    assert "4" in ask()
+    assert on_loop == [False]
 
 
 @pytest.mark.parametrize("ask", ALL)

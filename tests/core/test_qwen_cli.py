@@ -74,9 +74,13 @@ def command(signed_in: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("ask", ALL)
-def test_the_command_answers_whole_or_streamed(ask: Way, command: Command, signed_in: Emulator) -> None:
-    """One request, then the command; in the cool-down the command alone."""
+def test_the_command_answers_whole_or_streamed(
+    ask: Way, command: Command, signed_in: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One request, then the command, which is told; in the cool-down the command alone."""
     assert ask() == "2+2 = 4"
+    told = [record for record in caplog.records if "the qwen command is asked" in record.message]
+    assert [record.levelname for record in told] == ["WARNING"]
     assert ask() == "2+2 = 4"
     assert [entry.status for entry in signed_in.chats()] == [429]
 
