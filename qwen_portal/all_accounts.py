@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_portal.account import DEFAULT_LABEL, Account, known_account, shell, usable
-from qwen_portal.cool_downs import CoolDown, cool_downs, forget, note
+from qwen_portal.cool_downs import CoolDown, cool_downs, forget, note, remember
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.glance import Glance
 from qwen_portal.index import Entry, FileIndex, IndexData, check_label, file_lock
@@ -214,8 +214,7 @@ class Accounts:
                 if account.label in data.accounts:
                     note(data.accounts[account.label], cool_down)
         except QwenStoreError:
-            entry = Entry(account.kind, account.plan.name, account.store)
-            note(self._unwritten.setdefault(account.label, entry), cool_down)
+            remember(self._unwritten, account.label, cool_down)
             raise
 
     def entry(self, label: str) -> Entry | None:

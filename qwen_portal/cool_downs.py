@@ -5,7 +5,8 @@ docs/protocol.md, "Quota".
 """
 
 import time
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 from qwen_portal.errors import QwenQuotaExceededError
 from qwen_portal.index import Entry
@@ -17,6 +18,9 @@ ARREARAGE = "arrearage"
 LONGEST = 40 * 86_400.0
 # By how much the clocks of two machines that share a home folder may differ.
 _SKEW = 60.0
+
+
+Key = TypeVar("Key")
 
 
 # A named tuple, as in `plans`: quicker to define than a dataclass.
@@ -84,6 +88,13 @@ def note(entry: Entry, new: CoolDown) -> None:
         else:
             entry.exhausted_until, entry.exhausted_code, entry.exhausted_stated = each[:3]
     entry.exhausted_at = time.time()
+
+
+def remember(memory: dict[Key, Entry], key: Key, new: CoolDown) -> None:
+    """Note a cool-down in this process alone; the entry is replaced as a whole, so that threads need no lock."""
+    entry = replace(memory.get(key, Entry("", "", "")))
+    note(entry, new)
+    memory[key] = entry
 
 
 def forget(entry: Entry) -> None:

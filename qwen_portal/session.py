@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qwen_portal.account import ENV_LABEL, Account
 from qwen_portal.all_accounts import Accounts
-from qwen_portal.cool_downs import CoolDown, cool_downs, note
+from qwen_portal.cool_downs import CoolDown, cool_downs, remember
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.index import Entry
 from qwen_portal.keys import environment_account
@@ -92,7 +92,7 @@ class Session:
         """
         cool_down = cool_down or CoolDown(time.time() + self.settings.quota_cooldown)
         if account.key is not None:
-            note(_spent_keys.setdefault(account.key, Entry(account.kind, account.plan.name, account.store)), cool_down)
+            remember(_spent_keys, account.key, cool_down)
             return
         try:
             self.accounts.cool_down(account, cool_down, max(0.0, min(seconds, _PATIENCE)))

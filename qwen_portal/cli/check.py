@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from qwen_portal.account import Account
+from qwen_portal.account import Account, usable
 from qwen_portal.auth import PortalAuth
 from qwen_portal.cli.table import table
 from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExceededError
@@ -50,8 +50,8 @@ def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> No
         raise click.BadParameter("a model needs a name.", ctx=ctx, param_hint="'-m'")
     session = Session()
     # nobody signed in: the same error as for a chat
-    session.choose()
-    pairs = [(account, model) for account in session.list() for model in wanted]
+    accounts = session.list() or [session.choose()]
+    pairs = [(account, model) for account in accounts for model in wanted]
     checks: list[_Check] = []
     try:
         with click.progressbar(_checks(session, pairs), length=len(pairs), label="Checking", file=sys.stderr) as bar:
@@ -83,7 +83,7 @@ def _ask(session: Session, account: Account, model: str) -> tuple[str, str]:
     question: list[dict[str, Any]] = [{"role": "user", "content": "Answer with: ok"}]
     shaper = Shaper(session.settings, session.told)
     try:
-        credential = session.tokens.get(account)
+        credential = session.tokens.get(usable(account))
         request = shaper.chat(credential, question, model=model, stream=False, params={"max_tokens": 16})
         auth = PortalAuth(account.label, session=session, ready=(account, credential))
         send(Exchange(request, auth, _SECONDS, _RETRIES, account))

@@ -10,6 +10,7 @@ from qwen_portal.cli import check as check_module
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenContentFilterError
 from qwen_portal.exchange import Exchange
+from qwen_portal.index import Entry
 from qwen_portal.session import Session
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run, run_program
@@ -98,6 +99,19 @@ def test_an_error_s_row_says_what_to_do(signed_in: Emulator) -> None:
     signed_in.scenario("moderation")
     _, found = checks("-m", "coder-model")
     assert found[0]["message"].endswith(QwenContentFilterError.default_hint)
+
+
+def test_an_account_that_cannot_be_used_is_a_row_like_any_other(emulator: Emulator) -> None:
+    """The others are checked all the same."""
+    sign_in_as("a", "b")
+
+    def change(entry: Entry) -> None:
+        entry.plan = "premium"
+
+    Session().accounts.mark("b", change)
+    _, found = checks("-m", "coder-model")
+    assert [check["result"] for check in found] == ["ok", "error"]
+    assert "unknown plan 'premium'" in found[1]["message"]
 
 
 def test_a_model_named_twice_is_asked_once(signed_in: Emulator) -> None:
