@@ -37,15 +37,8 @@ _QUOTA_CODES = {
 }
 _QUOTA_TEXTS = ("insufficient_quota", "quota exceeded", "quota has been exhausted", "account is in good standing")
 _QUOTA_STATUS = {400, 403, 429}
-_BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _REQUEST_TIMEOUT, _TOO_MANY, _SERVER = (
-    400,
-    401,
-    403,
-    404,
-    408,
-    429,
-    500,
-)
+_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
+_REQUEST_TIMEOUT, _TOO_MANY, _SERVER = 408, 429, 500
 _AUTH_STATUS = {401, 403}
 _REDIRECTS = range(300, 400)
 
