@@ -3,8 +3,11 @@
 import time
 from typing import NamedTuple
 
+from qwen_portal.cool_downs import CoolDown, cool_downs
+from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.index import IndexData
-from qwen_portal.plans import OAUTH, Kind, Plan, find_plan
+from qwen_portal.models import name_on
+from qwen_portal.plans import OAUTH, Kind, Plan, find_plan, unknown_plan
 from qwen_portal.secrets import Secret
 
 DEFAULT_LABEL = "default"
@@ -26,12 +29,13 @@ class Account(NamedTuple):
         active: Whether calls that name no account use it.
         store: Where its credential is kept; ``"environment"`` for kind ``env``.
         expires_at: When the access token ends.
-        exhausted_until: Until when its quota is used up.
+        cool_downs: Which quotas are used up.
         needs_login: Whether only a new sign-in helps.
         lost: How the sign-in was lost, if that was no revocation.
         ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
         generation: Generation of the stored credential.
         key: For kind ``env``, the key itself.
+        trouble: Why it cannot be used at all, such as ``"unknown plan 'premium'"``.
     """
 
     label: str
@@ -40,36 +44,78 @@ class Account(NamedTuple):
     active: bool
     store: str
     expires_at: float | None = None
-    exhausted_until: float | None = None
+    cool_downs: tuple[CoolDown, ...] = ()
     needs_login: bool = False
     lost: str | None = None
     ended_at: float | None = None
     generation: int = 0
     key: Secret | None = None
+    trouble: str | None = None
+
+    @property
+    def exhausted_until(self) -> float | None:
+        """Until when its quota is used up, that of single models aside."""
+        return max((each.until for each in self.cool_downs if each.model is None), default=None)
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether its quota is used up and its cool-down not over."""
+        """Whether its quota is used up, that of single models aside, and its cool-down not over."""
         return self.exhausted_until is not None and self.exhausted_until > time.time()
+
+    def cool_down(self, model: str) -> CoolDown | None:
+        """Return what keeps a model from being asked for now: of its cool-down and the account's the longer one.
+
+        Args:
+            model: Model id, as the user or the service calls it.
+        """
+        name, now = name_on(self.plan, model), time.time()
+        due = [each for each in self.cool_downs if each.model in {None, name} and each.until > now]
+        return max(due, key=lambda each: each.until, default=None)
 
 
 def known_account(data: IndexData, label: str) -> Account:
     """Return an account that is in the index, as it stands now."""
     entry = data.accounts[label]
+    plan, trouble = _plan(entry.plan)
     # abs: after the clock was set back, that moment is in the future
     ended = entry.ended_at if entry.ended_at and abs(time.time() - entry.ended_at) < ENDED_SECONDS else None
     return Account(
         label=label,
         kind="oauth" if entry.kind == OAUTH else "key",
-        plan=find_plan(entry.plan),
+        plan=plan,
         active=label == data.active,
         store=entry.store,
         expires_at=entry.expires_at,
-        exhausted_until=entry.exhausted_until,
+        cool_downs=cool_downs(entry),
         needs_login=entry.needs_login,
         lost=entry.lost,
         ended_at=ended,
         generation=entry.generation,
+        trouble=trouble,
+    )
+
+
+def _plan(name: str) -> tuple[Plan, str | None]:
+    """Look up the plan that an index names; a later version may know more of them, and a hand may slip."""
+    try:
+        return find_plan(name), None
+    except QwenError:
+        return unknown_plan(name), f"unknown plan {name!r}"
+
+
+def usable(account: Account) -> Account:
+    """Return an account that can be used.
+
+    Raises:
+        QwenTokenNotAvailableError: It cannot; the hint names the commands.
+    """
+    if account.trouble is None:
+        return account
+    name = shell(account.label)
+    raise QwenTokenNotAvailableError(
+        f"Account {account.label!r} cannot be used: {account.trouble}.",
+        hint=f"Keep its key again with `qwen-portal login --plan PLAN {name}`, or remove the account: "
+        f"`qwen-portal accounts remove {name}`. A newer qwen-portal may know the plan.",
     )
 
 
@@ -81,3 +127,11 @@ def span(seconds: float) -> str:
     if minutes < 2 * _DAY:
         return f"{minutes // _HOUR} h {minutes % _HOUR} min"
     return f"{minutes // _DAY} days" if minutes < 2 * _YEAR else "more than 2 years"
+
+
+def shell(label: str) -> str:
+    """Write a label as a shell takes it, for a command that is shown."""
+    import shlex
+
+    # a label may begin as an option does
+    return f"-- {shlex.quote(label)}" if label.startswith("-") else shlex.quote(label)

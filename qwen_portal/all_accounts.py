@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_portal.account import DEFAULT_LABEL, Account, known_account
+from qwen_portal.account import DEFAULT_LABEL, Account, known_account, shell, usable
+from qwen_portal.cool_downs import CoolDown, cool_downs, forget, note, remember
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.glance import Glance
-from qwen_portal.index import Entry, FileIndex, Index, IndexData, MemoryIndex, check_label, file_lock
+from qwen_portal.index import Entry, FileIndex, IndexData, check_label, file_lock
+from qwen_portal.index_place import one_file, open_index
 from qwen_portal.places import hint_to_import, qwen_cli_file
 
 # `qwen-portal status` reads the index alone, so what only stores need is imported on first use.
@@ -34,8 +36,10 @@ class Accounts:
     def __init__(self, home: Path, store: str) -> None:
         self._home = home
         self._place = store
-        self._one_file = _one_file(store)
-        self.index = self._open_index()
+        self._one_file = one_file(store)
+        self.index = open_index(store, home)
+        # cool-downs that the index would not take, by label: this process heeds them all the same
+        self._unwritten: dict[str, Entry] = {}
         self._stores: dict[str, Store] = {}
         signals = [self.index.path] if isinstance(self.index, FileIndex) else []
         self._glance = Glance(self.index, self._read, *signals, *([qwen_cli_file()] if store == "qwen-cli" else []))
@@ -43,7 +47,7 @@ class Accounts:
     def list(self) -> list[Account]:
         """Return every account, in the order they came."""
         data = self._read()
-        return [known_account(data, label) for label in data.accounts]
+        return [self._known(data, label) for label in data.accounts]
 
     def choose(self, label: str | None = None, *, at_a_glance: bool = False) -> Account:
         """Return the account of that label, or the active one.
@@ -53,17 +57,29 @@ class Accounts:
             at_a_glance: Whether what other processes did in the last 100 ms may be missed.
 
         Raises:
+            QwenTokenNotAvailableError: There is none, or it cannot be used; the hint names the command.
+        """
+        return usable(self.find(label, at_a_glance=at_a_glance))
+
+    def find(self, label: str | None = None, *, at_a_glance: bool = False) -> Account:
+        """Return the account of that label, or the active one, even if it cannot be used.
+
+        Raises:
             QwenTokenNotAvailableError: There is none; the hint names the command.
         """
         data = self._glance() if at_a_glance else self._read()
         wanted = check_label(label) if label is not None else data.active
+        if wanted is None and data.accounts:
+            known = ", ".join(map(repr, data.accounts))
+            msg = f"No account is the active one (accounts here: {known})."
+            raise QwenTokenNotAvailableError(msg, hint="Run `qwen-portal accounts use NAME`.")
         if wanted is None:
             raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_import(self.is_own))
         if wanted not in data.accounts:
             known = ", ".join(repr(name) for name in data.accounts) or "none"
             msg = f"There is no account {wanted!r} (accounts here: {known})."
-            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {wanted}`.")
-        return known_account(data, wanted)
+            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell(wanted)}`.")
+        return self._known(data, wanted)
 
     def load(self, account: Account) -> "Credential":
         """Read an account's credential from its store.
@@ -75,7 +91,7 @@ class Accounts:
         credential = self.store(account.store).load(account.label)
         if credential is None:
             msg = f"The sign-in of account {account.label!r} is not in its store ({account.store})."
-            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {account.label}`.")
+            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell(account.label)}`.")
         return credential
 
     def keep(self, label: str, credential: "Credential") -> None:
@@ -142,8 +158,9 @@ class Accounts:
         account = self.choose(label)
         with self.index.edit() as data:
             data.active = account.label
-            data.accounts[account.label].exhausted_until = None
+            forget(data.accounts[account.label])
             data.accounts[account.label].ended_at = None
+        self._unwritten.pop(account.label, None)
 
     def remove(self, label: str) -> Account:
         """Delete an account's credential and its entry; the account that was added last becomes active.
@@ -152,7 +169,7 @@ class Accounts:
             QwenTokenNotAvailableError: There is no such account.
             QwenStoreError: The store failed; the account is still there.
         """
-        account = self.choose(label)
+        account = self.find(label)
         with self.locked(account.label):
             self.store(account.store).delete(account.label)
             journal = self.journal(account.label)
@@ -162,6 +179,7 @@ class Accounts:
                 data.accounts.pop(account.label, None)
                 if data.active == account.label:
                     data.active = next(reversed(data.accounts), None)
+        self._unwritten.pop(account.label, None)
         return account
 
     @property
@@ -179,6 +197,25 @@ class Accounts:
         with self.index.edit() as data:
             if label in data.accounts:
                 change(data.accounts[label])
+
+    def cool_down(self, account: Account, cool_down: CoolDown, patience: float) -> None:
+        """Note that a quota is used up, for all processes.
+
+        Args:
+            account: Whose it is.
+            cool_down: Which, and until when.
+            patience: Seconds to wait for other processes.
+
+        Raises:
+            QwenStoreError: The index cannot be written now; this process heeds it all the same.
+        """
+        try:
+            with self.index.edit(patience) as data:
+                if account.label in data.accounts:
+                    note(data.accounts[account.label], cool_down)
+        except QwenStoreError:
+            remember(self._unwritten, account.label, cool_down)
+            raise
 
     def entry(self, label: str) -> Entry | None:
         """Return what the index knows of an account now."""
@@ -228,6 +265,12 @@ class Accounts:
         for store in self._stores.values():
             if isinstance(store, MemoryStore):
                 store.forked()
+
+    def _known(self, data: IndexData, label: str) -> Account:
+        account, unwritten = known_account(data, label), self._unwritten.get(label)
+        if unwritten is None:
+            return account
+        return account._replace(cool_downs=account.cool_downs + cool_downs(unwritten))
 
     def _store_of(self, label: str) -> "Store":
         """Open the store that an account is in: what is refreshed stays there, whatever place is named meanwhile."""
@@ -296,38 +339,9 @@ class Accounts:
             entry.needs_login, entry.lost, entry.rejected_by = False, None, None
             data.active = data.active or label
 
-    def _open_index(self) -> Index:
-        """Keep the index where the credentials are: in this process, beside the one file, else in HOME."""
-        if self._place == "memory":
-            return MemoryIndex()
-        if self._place == "qwen-cli":
-            from qwen_portal.stores.qwen_cli import own_folder
-
-            return FileIndex(own_folder(self._home) / "accounts.json")
-        one = self._one_file
-        if one is not None:
-            return FileIndex(one.with_name(f"{one.name}.state") / "accounts.json")
-        return FileIndex(self._home / "accounts.json", self._rebuild)
-
-    def _rebuild(self) -> IndexData:
-        """Find the accounts again whose sign-ins are in files; the newest is the active one."""
-        from qwen_portal.stores.file import FileStore
-
-        data, store = IndexData(), FileStore(self._home)
-        for label, credential in store.found():
-            entry = Entry(credential.kind, credential.plan, store.name)
-            entry.generation, entry.expires_at = credential.generation, credential.expires_at
-            data.accounts[label], data.active = entry, label
-        return data
-
 
 def _file_name(label: str) -> str:
     """Name an account's files by a hash: a label may hold anything."""
     import hashlib
 
     return hashlib.sha256(label.encode()).hexdigest()[:32]
-
-
-def _one_file(store: str) -> Path | None:
-    kind, _, path = store.partition(":")
-    return Path(path).expanduser().absolute() if kind == "file" and path else None

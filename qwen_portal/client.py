@@ -115,6 +115,7 @@ class _Client:
             self._label,
             pinned=self._pinned,
             messages=question.messages,
+            model=question.model,
             params=question.params,
             seconds=seconds,
         )
@@ -127,7 +128,7 @@ class _Client:
         if turn.strategy == "degrade":
             request = degraded(request)
         auth = PortalAuth(turn.account.label, session=self._session, ready=(turn.account, credential))
-        return Exchange(request, auth, turn.seconds, self._max_retries)
+        return Exchange(request, auth, turn.seconds, self._max_retries, turn.account)
 
 
 class PortalClient(_Client):

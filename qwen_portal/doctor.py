@@ -112,6 +112,8 @@ def _some_account(session: Session) -> Finding:
 def _account(account: Account, name: str, session: Session) -> Finding:
     what = f"{account.plan.name}, in {_without_home(account.store)}"
     label = "`qwen-portal login` with its label, which `qwen-portal status` shows"
+    if account.trouble is not None:
+        return Finding(name, "fail", f"{what}: {account.trouble}", f"Run {label} and --plan.")
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
         return Finding(name, "fail", f"{what}: {why}", f"Run {label}.")
@@ -120,15 +122,26 @@ def _account(account: Account, name: str, session: Session) -> Finding:
     if pending is not None:
         remedy = "The next call goes on from there; if it fails, it says what helps."
         return Finding(name, "warn", f"{what}: {_without_home(pending)}", remedy)
-    if (account.exhausted_until or 0.0) > time.time():
-        until = time.strftime("%H:%M", time.localtime(account.exhausted_until))
-        remedy = "`qwen-portal accounts use` chooses another account."
-        return Finding(name, "warn", f"{what}: its quota is used up until {until}", remedy)
+    if account.cool_downs:
+        return Finding(name, "warn", f"{what}: {_spent(account)}", _instead(session))
     if account.kind == "oauth":
         remedy = "Run `qwen-portal login --plan …` with a key of a live plan; `qwen-portal login --help` lists them."
         text = f"{what}: signed in, but the free tier has answered no request since 2026-04-16"
         return Finding(name, "warn", text, remedy)
     return Finding(name, "ok", f"{what}: an API key")
+
+
+def _spent(account: Account) -> str:
+    last = max(account.cool_downs, key=lambda each: each.until)
+    whose = "its quota" if last.model is None else f"its quota of {last.model}"
+    return f"{whose} is used up until {time.strftime('%Y-%m-%d %H:%M', time.localtime(last.until))}"
+
+
+def _instead(session: Session) -> str:
+    """Say what helps against a quota that is used up: another account, where there is one that may answer."""
+    if any(not (each.cool_downs or each.needs_login or each.trouble) for each in session.list()):
+        return "`qwen-portal accounts use` chooses another account."
+    return "Wait until then; `qwen-portal accounts use` with its label ends that early."
 
 
 def _elsewhere(session: Session) -> Iterator[Finding]:

@@ -190,9 +190,14 @@ class QwenServiceEndedError(QwenAuthenticationError):
 
 
 class QwenQuotaExceededError(QwenAPIError):
-    """The account's quota is used up."""
+    """The account's quota is used up.
+
+    Attributes:
+        resets_at: When it comes back, in seconds since the epoch, where the service said so.
+    """
 
     exit_code = 5
+    resets_at: float | None = None
     default_hint = "Wait for the quota to come back, or use another account: `qwen-portal accounts use NAME`."
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from qwen_portal.account import Account, shell
 from qwen_portal.chunks import is_answer
 from qwen_portal.errors import (
     QwenAPIError,
@@ -18,7 +19,7 @@ from qwen_portal.errors import (
     QwenStreamError,
     QwenTimeoutError,
 )
-from qwen_portal.refusals import is_web_page, refusal
+from qwen_portal.refusals import is_web_page, is_wrong_key, refusal
 from qwen_portal.retry import Retries
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
@@ -35,11 +36,15 @@ class Exchange:
         auth: Puts the bearer on.
         timeout: Seconds for the whole answer, retries included.
         max_retries: Repeats at most; for a stream only before its first content.
+        account: Whose bearer that is.
     """
 
-    def __init__(self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int) -> None:
+    def __init__(
+        self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int, account: Account
+    ) -> None:
         self.request = request
         self.auth = auth
+        self.account = account
         self.timeout = timeout
         self.retries = Retries(max_retries, timeout)
         self.host = httpx.URL(request.url).netloc.decode("ascii")
@@ -96,8 +101,9 @@ class Exchange:
             host=self.host,
             secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
         )
-        is_key = "X-DashScope-AuthType" not in self.request.headers
-        return self._key_refused(error) if is_key and isinstance(error, QwenAuthenticationError) else error
+        if self.account.kind == "oauth" or not isinstance(error, QwenAuthenticationError):
+            return error
+        return self._key_refused(error) if is_wrong_key(error) else self._not_allowed(error)
 
     def _key_refused(self, error: QwenAPIError) -> QwenAuthenticationError:
         """Explain what the service calls an expired token even where it was given a key of another plan.
@@ -106,14 +112,26 @@ class Exchange:
         """
         said = f"HTTP {error.status}" if error.code is None else f"HTTP {error.status}, {error.code}"
         return QwenAuthenticationError(
-            f"{self.host} refused the API key ({said}): it is wrong, or of another plan. A key works at its own plan's "
-            "address alone, and any other answers this.",
-            hint="Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=), or keep the right key: "
-            "`qwen-portal login --plan PLAN`.",
+            f"{self.host} refused the API key of account {self.account.label!r} ({said}): it is wrong, or of another "
+            "plan. A key works at its own plan's address alone, and any other answers this.",
+            hint=self._keep_the_right_key(),
             status=error.status,
             code=error.code,
             request_id=error.request_id,
         )
+
+    def _keep_the_right_key(self) -> str:
+        if self.account.kind == "env":
+            return "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=)."
+        return f"Keep the right key: `qwen-portal login --plan PLAN {shell(self.account.label)}`."
+
+    def _not_allowed(self, error: QwenAPIError) -> QwenAPIError:
+        """Leave the service its words, and say whose key it is."""
+        error.hint = (
+            f"The key of account {self.account.label!r} is known there, but may not do this; the console of its plan "
+            "says what it may."
+        )
+        return error
 
     def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
         """Turn the HTTP library's error into ours."""

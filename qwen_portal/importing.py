@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from qwen_portal.account import DEFAULT_LABEL, ENV_LABEL
 from qwen_portal.all_accounts import Accounts
+from qwen_portal.cool_downs import CoolDown, note
 from qwen_portal.credentials import Credential
 from qwen_portal.elsewhere import Login, SignInFile, lock_of, read_sign_ins
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
-from qwen_portal.index import Entry, check_label
+from qwen_portal.index import check_label
 from qwen_portal.places import qwen_cli_file, usual_files
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
@@ -150,11 +151,9 @@ def _tokens(login: Login) -> tuple[Secret, Secret | None]:
 
 
 def _note_quota(accounts: Accounts, label: str, login: Login) -> None:
-    def change(entry: Entry) -> None:
-        entry.exhausted_until = login.exhausted_until
-
-    if login.exhausted_until is not None:
-        accounts.mark(label, change)
+    until = login.exhausted_until
+    if until is not None:
+        accounts.mark(label, lambda entry: note(entry, CoolDown(until)))
 
 
 def _load(accounts: Accounts, label: str) -> Credential | None:

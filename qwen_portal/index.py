@@ -39,6 +39,10 @@ class Entry:
         generation: Generation of the credential in use.
         expires_at: When the access token ends.
         exhausted_until: Until when its quota is used up.
+        exhausted_at: When that, or a model's, was noted last.
+        exhausted_code: The code of the refusal.
+        exhausted_stated: Whether the service itself named ``exhausted_until``.
+        exhausted_models: Until when the quota of single models is used up.
         needs_login: Whether its refresh token is dead.
         lost: How the sign-in was lost, if that was no revocation.
         rejected_by: The sign-in host and client id whose word it is that the refresh token is dead.
@@ -52,6 +56,10 @@ class Entry:
     generation: int = 0
     expires_at: float | None = None
     exhausted_until: float | None = None
+    exhausted_at: float | None = None
+    exhausted_code: str | None = None
+    exhausted_stated: bool = False
+    exhausted_models: dict[str, float] = field(default_factory=dict)
     needs_login: bool = False
     lost: str | None = None
     rejected_by: str | None = None
@@ -88,8 +96,12 @@ class Index(Protocol):
     def read(self) -> IndexData:
         """Return a copy of the current content."""
 
-    def edit(self) -> contextlib.AbstractContextManager[IndexData]:
-        """Change the content; it is stored when the block ends without an error."""
+    def edit(self, patience: float = _LOCK_SECONDS) -> contextlib.AbstractContextManager[IndexData]:
+        """Change the content; it is stored when the block ends without an error.
+
+        Args:
+            patience: Seconds to wait for other processes.
+        """
 
 
 class MemoryIndex:
@@ -107,7 +119,7 @@ class MemoryIndex:
         return _parse(self._text)
 
     @contextlib.contextmanager
-    def edit(self) -> Iterator[IndexData]:
+    def edit(self, patience: float = _LOCK_SECONDS) -> Iterator[IndexData]:  # noqa: ARG002 - no process shares it
         """Change the content; it is kept when the block ends without an error."""
         with self._lock:
             data = _parse(self._text)
@@ -164,14 +176,17 @@ class FileIndex:
         return data
 
     @contextlib.contextmanager
-    def edit(self) -> Iterator[IndexData]:
+    def edit(self, patience: float = _LOCK_SECONDS) -> Iterator[IndexData]:
         """Change the content under the index's lock; it is stored when the block ends without an error.
+
+        Args:
+            patience: Seconds to wait for the lock.
 
         Raises:
             QwenStoreError: The file cannot be read or written.
-            QwenStoreLockedError: Another process held the lock for 30 s.
+            QwenStoreLockedError: Another process held the lock all the time.
         """
-        with file_lock(self.path.with_suffix(".lock"), _LOCK_SECONDS):
+        with file_lock(self.path.with_suffix(".lock"), patience):
             data = self._load()
             before = None if data is None else _dump(data)
             data = self._mend() if data is None else data
@@ -253,6 +268,9 @@ def _entry(known: dict[str, Any]) -> Entry:
     entry.generation, entry.proven = _whole(known.get("generation")), _whole(known.get("proven"))
     entry.expires_at = _moment(known.get("expires_at"))
     entry.exhausted_until = _moment(known.get("exhausted_until"))
+    entry.exhausted_at, entry.exhausted_code = _moment(known.get("exhausted_at")), _text(known.get("exhausted_code"))
+    entry.exhausted_stated = known.get("exhausted_stated") is True
+    entry.exhausted_models = _moments(known.get("exhausted_models"))
     entry.ended_at = _moment(known.get("ended_at"))
     entry.lost, entry.rejected_by = _text(known.get("lost")), _text(known.get("rejected_by"))
     return entry
@@ -271,3 +289,9 @@ def _moment(value: object) -> float | None:
     if not isinstance(value, int | float) or value != value:  # noqa: PLR0124 - NaN alone differs from itself
         return None
     return float(max(0, min(value, _LAST_MOMENT)))
+
+
+def _moments(value: object) -> dict[str, float]:
+    known = value if isinstance(value, dict) else {}
+    read = {name: _moment(moment) for name, moment in known.items()}
+    return {name: moment for name, moment in read.items() if moment is not None}

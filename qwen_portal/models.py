@@ -32,6 +32,12 @@ def plan_model(model: str, plan: Plan) -> PlanModel | None:
     return rows.get(model) or next((row for row in rows.values() if row.name == model), None)
 
 
+def name_on(plan: Plan, model: str) -> str:
+    """Return what is sent as the model's name on a plan."""
+    row = plan_model(model_id(model), plan)
+    return model_id(model) if row is None else row.name
+
+
 def output_cap(model: str, plan: Plan) -> int | None:
     """Return the most output tokens that may be asked for, or ``None`` where no cap is known.
 

@@ -128,6 +128,11 @@ PLANS: dict[str, Plan] = {plan.name: plan for plan in _ROWS}
 KEY_PLANS: tuple[str, ...] = tuple(name for name in PLANS if name != OAUTH)
 
 
+def unknown_plan(name: str) -> Plan:
+    """Stand in for a plan that an index names and this version does not know: it can be shown, and serves nobody."""
+    return Plan(name, "", "", *_GENERAL, "a plan that is not known here")
+
+
 def find_plan(name: str) -> Plan:
     """Look a plan up by name, or make one of the user's own from an https URL.
 

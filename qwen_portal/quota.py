@@ -11,27 +11,43 @@ from typing import Any, NamedTuple
 
 from qwen_portal import qwen_cli
 from qwen_portal.account import Account, span
+from qwen_portal.cool_downs import cool_down_after
 from qwen_portal.degrade import MOST_TOKENS, is_plain
 from qwen_portal.errors import (
     QwenAuthenticationError,
+    QwenConnectionError,
     QwenError,
     QwenHostNotAllowedError,
+    QwenModelNotFoundError,
     QwenQuotaExceededError,
+    QwenRateLimitError,
     QwenRefreshTokenInvalidError,
+    QwenServerError,
     QwenStoreError,
+    QwenStreamError,
+    QwenTimeoutError,
     QwenTokenExpiredError,
     QwenTokenNotAvailableError,
 )
+from qwen_portal.models import name_on
 from qwen_portal.rotation import Rotation
 from qwen_portal.session import Session
+from qwen_portal.shape import merged
+from qwen_portal.used_up import UsedUp
 
 _log = logging.getLogger("qwen_portal")
-# What is wrong with one account, not with the request: another account may serve it all the same.
-_SIGN_IN_TROUBLE = (
+# What is wrong with one account, its plan or its host, not with the request: another may serve it all the same.
+_ITS_OWN_TROUBLE = (
     QwenAuthenticationError,
+    QwenConnectionError,
     QwenHostNotAllowedError,
+    QwenModelNotFoundError,
+    QwenRateLimitError,
     QwenRefreshTokenInvalidError,
+    QwenServerError,
     QwenStoreError,
+    QwenStreamError,
+    QwenTimeoutError,
     QwenTokenExpiredError,
     QwenTokenNotAvailableError,
 )
@@ -65,7 +81,8 @@ class Course:
         label: The account asked for; ``None`` for the one in use.
         pinned: Whether only that account may serve: then a request in its cool-down is not sent at all.
         messages: The request's messages, of which only their kind matters here.
-        params: The request's further parameters, likewise.
+        model: The model asked for.
+        params: The request's further parameters, of which only their kind matters too.
         seconds: For the whole answer, all tries included.
     """
 
@@ -76,6 +93,7 @@ class Course:
         *,
         pinned: bool,
         messages: Sequence[Any],
+        model: str,
         params: Mapping[str, Any],
         seconds: float,
     ) -> None:
@@ -83,6 +101,7 @@ class Course:
         self._label = label
         self._pinned = pinned
         self._question = messages, params
+        self._model = str(merged({"model": model, **params})["model"])
         self._seconds = seconds
         self._left = [name for name in session.settings.on_quota if not (pinned and name == "switch")]
         self._notes: list[str] = []
@@ -97,9 +116,9 @@ class Course:
         """
         self._until = time.monotonic() + self._seconds
         self._first = self._session.choose(self._label)
-        self._rotation = Rotation(self._session, self._first, alone="switch" not in self._left)
-        if not self._first.is_exhausted:
-            return Turn(self._first, None, self._seconds)
+        self._rotation = Rotation(self._session, self._first, model=self._model, alone="switch" not in self._left)
+        if self._rotation.cool_down(self._first) is None:
+            return Turn(self._rotation.take(self._first), None, self._seconds)
         if self._pinned:
             raise self._used_up()
         return self._next()
@@ -108,40 +127,53 @@ class Course:
         """Return what follows a failure.
 
         Raises:
-            QwenError: The error itself, if it has nothing to do with quotas.
-            QwenQuotaExceededError: Nothing is left to try; it lists the accounts and when each is free again.
+            QwenError: The error itself, if it is the request's, or that of the account which the user chose.
+            QwenQuotaExceededError: Nothing is left to try; it lists the accounts and when each is asked again.
         """
         if turn.account is None:
             self._notes.append(error.message)
         elif isinstance(error, QwenQuotaExceededError):
             self._refusal = error
             if turn.strategy is None:
-                self._session.exhaust(turn.account)
-                cooldown = span(self._session.settings.quota_cooldown)
-                _log.warning("account %s: its quota is used up; it is left alone for %s", turn.account.label, cooldown)
-        elif isinstance(error, _SIGN_IN_TROUBLE) and self._is_stand_in(turn):
+                self._note(turn.account, error)
+        elif isinstance(error, _ITS_OWN_TROUBLE) and turn.strategy is not None:
+            self._notes.append(f"A short answer could not be had either: {error.message}")
+        elif isinstance(error, _ITS_OWN_TROUBLE) and turn.account.label != self._first.label:
             _log.warning("account %s: passed over: %s", turn.account.label, error.message)
             self._rotation.pass_over(turn.account, f"cannot be used now: {error.message.rstrip('.')}")
         else:
             raise error
         return self._next()
 
-    def _is_stand_in(self, turn: Turn) -> bool:
-        """Tell whether the try was not with the account that the user chose."""
-        return turn.strategy is not None or (turn.account is not None and turn.account.label != self._first.label)
+    def _note(self, account: Account, refusal: QwenQuotaExceededError) -> None:
+        name = name_on(account.plan, self._model)
+        known = cool_down_after(refusal, name, self._session.settings.quota_cooldown)
+        what = "its quota is used up; it is left alone"
+        if known.model is not None:
+            what = f"its free quota of {known.model} is used up; that is not asked for"
+        _log.warning("account %s: %s for %s", account.label, what, span(known.until - time.time()))
+        self._session.exhaust(account, known, seconds=self._until - time.monotonic())
 
     def _next(self) -> Turn:
-        seconds = self._until - time.monotonic()
-        while self._left and seconds > 0:
-            if self._left[0] == "switch":
-                account = self._rotation.next()
-                if account is not None:
-                    self._tell_switch(account)
-                    return Turn(account, None, seconds)
+        while (seconds := self._until - time.monotonic()) > 0:
+            strategy = self._left[0] if self._left else None
+            # after everything else, too: an account may have become free meanwhile
+            account = self._rotation.next() if strategy in {"switch", None} else None
+            if account is not None:
+                self._tell_switch(account)
+                return Turn(account, None, seconds)
+            if strategy is None:
+                break
             turn = self._stand_in(self._left.pop(0), seconds)
             if turn is not None:
                 return turn
-        raise self._used_up() from self._refusal
+        late = seconds <= 0 and (bool(set(self._left) - {"switch"}) or self._rotation.has_more())
+        raise self._used_up(late=late) from self._refusal
+
+    def _used_up(self, *, late: bool = False) -> QwenQuotaExceededError:
+        strategies = self._session.settings.on_quota
+        situation = self._pinned, self._refusal, self._notes, self._seconds if late else None
+        return UsedUp(self._first, self._rotation, strategies, *situation).error()
 
     def _stand_in(self, strategy: str, seconds: float) -> Turn | None:
         """Return the try of a strategy that gives another answer than the one asked for, where that is acceptable."""
@@ -155,6 +187,8 @@ class Course:
         return Turn(account, strategy, seconds)
 
     def _tell_switch(self, account: Account) -> None:
+        if account.label == self._first.label:
+            return
         _log.info("account %s: the request goes on to account %s", self._first.label, account.label)
         crossing = ("crossing", f"{self._first.plan.name} {account.plan.name}")
         if self._first.plan.name != account.plan.name and crossing not in self._session.told:
@@ -165,30 +199,3 @@ class Course:
                 account.label,
                 account.plan.name,
             )
-
-    def _used_up(self) -> QwenQuotaExceededError:
-        refusal = self._refusal
-        said = [] if refusal is None else [refusal.message]
-        return QwenQuotaExceededError(
-            " ".join([f"The quota is used up: {self._rotation.story()}.", *said, *self._notes]),
-            hint=self._hint(),
-            status=429 if refusal is None or refusal.status is None else refusal.status,
-            code="insufficient_quota" if refusal is None else refusal.code,
-            request_id=None if refusal is None else refusal.request_id,
-            retry_after=self._rotation.seconds_left(),
-        )
-
-    def _hint(self) -> str:
-        if self._pinned and self._label is None:
-            return "Wait, or use a key whose quota is not used up."
-        if self._pinned:
-            return "Wait, or leave the account's name out: then another account of its plan may serve."
-        others = [repr(account.label) for account in self._rotation.outsiders()]
-        if others and "switch" in self._session.settings.on_quota:
-            return (
-                f"Wait, or run `qwen-portal accounts rotate --mixed`: it lets {', '.join(others)} serve too, "
-                "although of another kind or plan."
-            )
-        return (
-            "Wait, or add an account: `qwen-portal login NAME`. `qwen-portal accounts use NAME` ends a cool-down early."
-        )

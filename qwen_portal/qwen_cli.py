@@ -33,6 +33,8 @@ _OPTIONS = (
     *("--output-format", "json", "--approval-mode", "default", "--max-session-turns", "1", "--chat-recording", "false"),
     *("--core-tools", "exit_plan_mode", "--allowed-mcp-server-names", "none", "--extensions", "none"),
 )
+# What shapes an answer and has no option of the command's.
+_NOT_ITS_OWN = ("stop", "logprobs", "top_logprobs")
 _SCRIPTS = {".js", ".mjs", ".cjs"}
 _BATCH = {".cmd", ".bat"}
 # Such as npm writes: "%dp0%\\node_modules\\…\\cli.js" %*
@@ -42,8 +44,9 @@ _TASK = "Answer the last message of this conversation. You have no tools.\n\n"
 
 
 def can_answer(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
-    """Tell whether a request is one that the command can answer: in text, without tools, and once."""
-    return is_plain(messages, params) and merged(params).get("n") in {None, 1}
+    """Tell whether a request is one that the command can answer: in text, without tools, once and as it comes."""
+    body = merged(params)
+    return is_plain(messages, params) and body.get("n") in {None, 1} and not any(map(body.get, _NOT_ITS_OWN))
 
 
 def ask(messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: float) -> dict[str, Any]:
@@ -93,7 +96,7 @@ class _Run:
 
     def answer(self, seconds: float) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="qwen-portal-") as folder, tempfile.TemporaryFile() as prompt:
-            prompt.write(self._prompt.encode())
+            prompt.write(self._prompt.encode(errors="replace"))
             prompt.seek(0)
             try:
                 process = self._start(folder, prompt)
@@ -165,31 +168,40 @@ def _completion(printed: bytes, code: int | None) -> dict[str, Any]:
     Source: docs/protocol.md, "The qwen command".
     """
     try:
-        events = json.loads(printed)
+        events = [event for event in json.loads(printed) if isinstance(event, dict)]
         result = next(event for event in reversed(events) if event.get("type") == "result")
-    except (ValueError, TypeError, AttributeError, StopIteration, RecursionError):
+        text, usage = result.get("result"), _usage(result.get("usage"))
+        # half a character, which no file and no terminal takes
+        json.dumps([text, result.get("error")], ensure_ascii=False).encode()
+    except (ValueError, TypeError, StopIteration, RecursionError):
         raise QwenError(f"The qwen command printed no answer (exit code {code}).") from None
-    text, usage = result.get("result"), _usage(result.get("usage"))
     # what the CLI itself says of a refusal looks like an answer, but for the tokens that nobody wrote
     is_own = text is not None and usage["completion_tokens"] == 0
     if result.get("is_error") or is_own or not isinstance(text, str) or not text:
         error = result.get("error")
         said = error.get("message") if isinstance(error, dict) else error
         raise QwenError(f"The qwen command failed: {printable(str(said or text or 'no reason given'))}.")
-    started: dict[str, Any] = next((event for event in events if event.get("type") == "system"), {})
+    model = next((event.get("model") for event in events if event.get("type") == "system"), None)
     return {
         "id": f"chatcmpl-{uuid.uuid4()}",
         "object": "chat.completion",
         "created": int(time.time()),
-        "model": str(started.get("model") or "qwen"),
+        "model": model if isinstance(model, str) and model.isprintable() and model else "qwen",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         "usage": usage,
     }
 
 
 def _usage(usage: Any) -> dict[str, int]:
+    """Read the tokens counted; none are 0.
+
+    Raises:
+        ValueError: A count is none: whoever prints that is not the CLI that this was written for.
+    """
     counted = usage if isinstance(usage, dict) else {}
-    read, written = (int(counted.get(name) or 0) for name in ("input_tokens", "output_tokens"))
+    read, written = (counted.get(name) or 0 for name in ("input_tokens", "output_tokens"))
+    if not all(isinstance(count, int) and count >= 0 for count in (read, written)):
+        raise ValueError
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
 
 
@@ -199,6 +211,8 @@ def _arguments(command: str | None) -> list[str]:
     Raises:
         QwenError: There is no such command, or it is a batch file: these only run in a shell.
     """
+    if command is not None:
+        command = os.path.expanduser(command)  # noqa: PTH111 - Path.expanduser raises where there is no such home
     found = shutil.which(command or "qwen")
     if found is None and command is not None and Path(command).is_file():
         found = command  # a script need not be executable: node runs it

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from qwen_portal.account import Account
+from qwen_portal.account import Account, shell
 from qwen_portal.all_accounts import Accounts
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import (
@@ -144,7 +144,7 @@ class Refresher:
     def _refresh(self, account: Account, current: Credential) -> Credential:
         if current.refresh_token is None:
             msg = f"The token of account {account.label!r} is no longer good, and it came without a refresh token."
-            raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {account.label}`.")
+            raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {shell(account.label)}`.")
         entry = self._accounts.entry(account.label)
         is_judged = entry is not None and entry.needs_login and entry.generation == current.generation
         if entry is not None and is_judged and entry.rejected_by == self._judge:
@@ -253,7 +253,9 @@ class Refresher:
 def _over(account: Account, message: str, story: str | None) -> QwenRefreshTokenInvalidError:
     if story is not None:
         message = f"The sign-in of account {account.label!r} was lost: {story}."
-    return QwenRefreshTokenInvalidError(message, hint=f"Run `qwen-portal login {account.label}` to sign in again.")
+    return QwenRefreshTokenInvalidError(
+        message, hint=f"Run `qwen-portal login {shell(account.label)}` to sign in again."
+    )
 
 
 def is_same(credential: Credential, other: Credential | None) -> bool:

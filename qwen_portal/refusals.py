@@ -5,7 +5,10 @@ and a refresh would not help against that.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -34,7 +37,8 @@ _QUOTA_CODES = {
 }
 _QUOTA_TEXTS = ("insufficient_quota", "quota exceeded", "quota has been exhausted", "account is in good standing")
 _QUOTA_STATUS = {400, 403, 429}
-_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _REQUEST_TIMEOUT, _TOO_MANY, _SERVER = 400, 403, 404, 408, 429, 500
+_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
+_REQUEST_TIMEOUT, _TOO_MANY, _SERVER = 408, 429, 500
 _AUTH_STATUS = {401, 403}
 _REDIRECTS = range(300, 400)
 
@@ -46,13 +50,19 @@ def is_quota(status: int, body: Any) -> bool:
         status: HTTP status.
         body: The parsed JSON body, or ``None``.
     """
+    return _names_quota(status, body) and not _is_concurrency(body)
+
+
+def _names_quota(status: int, body: Any) -> bool:
     code, text = _code_and_text(body)
     if status not in _QUOTA_STATUS:
         return False
-    if code in _QUOTA_CODES:
-        return True
-    # a plan's limit on parallel requests also says "quota exceeded", but waiting a moment is all it takes
-    return status != _BAD_REQUEST and "concurrency" not in text and any(known in text for known in _QUOTA_TEXTS)
+    return code in _QUOTA_CODES or (status != _BAD_REQUEST and any(known in text for known in _QUOTA_TEXTS))
+
+
+def _is_concurrency(body: Any) -> bool:
+    """Tell a plan's limit on parallel requests, which speaks of quotas too: waiting a moment is all it takes."""
+    return "concurrency" in " ".join(_code_and_text(body))
 
 
 def refusal(
@@ -86,9 +96,20 @@ def refusal(
         request_id=_request_id(headers, body),
         retry_after=_retry_after(headers),
     )
+    if isinstance(error, QwenQuotaExceededError):
+        error.resets_at = _reset_time(text)
     if status == _NOT_FOUND and not content.strip():
         error.hint = "The address has no such path; a base URL usually ends in /v1."
     return error
+
+
+def is_wrong_key(error: QwenAPIError) -> bool:
+    """Tell whether the service knows no such key, rather than that the key may not do what was asked.
+
+    Source: docs/protocol.md, "Chat errors", the 401s and the Coding Plan's 403.
+    """
+    said = f"{error.code or ''} {error.message}".lower()
+    return error.status == _UNAUTHORIZED or "invalid_api_key" in said or "invalid api-key" in said
 
 
 def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
@@ -99,8 +120,8 @@ def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
 def _error_class(  # noqa: PLR0911 - the catalogue as a table, a line per row
     status: int, code: str, text: str, body: Any
 ) -> type[QwenAPIError]:
-    if is_quota(status, body) or (status < _BAD_REQUEST and code in _QUOTA_CODES):
-        return QwenQuotaExceededError
+    if _names_quota(status, body) or (status < _BAD_REQUEST and code in _QUOTA_CODES):
+        return QwenRateLimitError if _is_concurrency(body) else QwenQuotaExceededError
     if "range of input length" in text or code == "context_length_exceeded":
         return QwenContextLengthError
     if "data_inspection" in code or "datainspection" in text:
@@ -161,3 +182,21 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
     except ValueError:
         return None
+
+
+def _reset_time(text: str) -> float | None:
+    """Read when a plan's quota comes back; the year, which is not said, is the one that makes it next to come.
+
+    Source: docs/protocol.md, "Chat errors", the Token Plan's refusal.
+    """
+    named = re.search(r"quota will reset at (\d\d-\d\d \d\d:\d\d:\d\d) utc", text)
+    now = datetime.now(UTC)
+    if named is None:
+        return None
+    for year in (now.year, now.year + 1):
+        # the 29th of February is not in every year
+        with suppress(ValueError):
+            moment = datetime.strptime(f"{year}-{named[1]} +0000", "%Y-%m-%d %H:%M:%S %z")
+            if moment > now:
+                return moment.timestamp()
+    return None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from qwen_portal.account import ENV_LABEL, Account
 from qwen_portal.all_accounts import Accounts
+from qwen_portal.cool_downs import CoolDown, cool_downs, remember
+from qwen_portal.errors import QwenStoreError
 from qwen_portal.index import Entry
 from qwen_portal.keys import environment_account
 from qwen_portal.secrets import Secret
@@ -20,8 +22,10 @@ _lock = threading.Lock()
 # Shared by all clients of the process: one refresh at a time needs one manager, and the memory store lives here.
 _accounts: dict[tuple[Path, str], Accounts] = {}
 _managers: dict[tuple[Accounts, str, str], "TokenManager"] = {}
-# Until when the quota of a key is used up that the index does not know: one from the environment is kept nowhere.
-_spent_keys: dict[Secret, float] = {}
+# The quotas of keys that the index does not know: one from the environment is kept nowhere.
+_spent_keys: dict[Secret, Entry] = {}
+# Who has the index's lock and does not let go of it is hung or stopped; no request waits for that.
+_PATIENCE = 3.0
 # Shared too, so that a program which makes a client per request is told a thing once.
 _told: dict[tuple[Path, str], set[tuple[str, str]]] = {}
 
@@ -76,23 +80,40 @@ class Session:
                 return env
         return self.accounts.choose(label if label is not None else self.settings.account, at_a_glance=True)
 
-    def exhaust(self, account: Account) -> None:
-        """Note that an account's quota is used up: every process leaves it alone for QWEN_PORTAL_QUOTA_COOLDOWN."""
-        until = time.time() + self.settings.quota_cooldown
+    def exhaust(self, account: Account, cool_down: CoolDown | None = None, *, seconds: float = _PATIENCE) -> None:
+        """Note that a quota of an account is used up: every process leaves it alone for a while.
+
+        Where that cannot be noted it is told once, and this process alone leaves the account alone.
+
+        Args:
+            account: Whose quota it is.
+            cool_down: Which quota, and for how long; QWEN_PORTAL_QUOTA_COOLDOWN for all models if not given.
+            seconds: What this may take at most.
+        """
+        cool_down = cool_down or CoolDown(time.time() + self.settings.quota_cooldown)
         if account.key is not None:
-            _spent_keys[account.key] = until
+            remember(_spent_keys, account.key, cool_down)
             return
+        try:
+            self.accounts.cool_down(account, cool_down, max(0.0, min(seconds, _PATIENCE)))
+        except QwenStoreError as exc:
+            if ("unwritten", account.label) not in self.told:
+                self.told.add(("unwritten", account.label))
+                # `qwen-portal status` has no time for logging
+                import logging
 
-        def change(entry: Entry) -> None:
-            entry.exhausted_until = until
-
-        self.accounts.mark(account.label, change)
+                logging.getLogger("qwen_portal").warning(
+                    "account %s: only this process knows that its quota is used up: %s (said once)",
+                    account.label,
+                    exc.message,
+                )
 
     def _environment(self) -> Account | None:
         env = environment_account(self.settings)
         if env is None or env.key is None:
             return env
-        return env._replace(exhausted_until=_spent_keys.get(env.key))
+        spent = _spent_keys.get(env.key)
+        return env if spent is None else env._replace(cool_downs=cool_downs(spent))
 
 
 def forget() -> None:

@@ -1,23 +1,34 @@
 """Two accounts, each with a host of its own, and what becomes of them when a quota is used up."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
+from qwen_portal.cool_downs import forget
+from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.index import Entry
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in import sign_in
+from tests.scripted import Handler
 
 TOOL: dict[str, Any] = {
     "type": "function",
     "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"word": {"type": "string"}}}},
 }
+
+
+SPENT = {
+    "error": {"message": "Free allocated quota exceeded.", "type": "insufficient_quota", "code": "insufficient_quota"}
+}
+ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
+KEYS = {"first": "sk-first", "second": "sk-second", "third": "sk-third"}
 
 
 @dataclass
@@ -49,6 +60,28 @@ def two_accounts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
         yield Two(first, second)
 
 
+def keep_keys(*labels: str, plan: str = "studio") -> None:
+    """Keep keys as accounts; the first is active."""
+    for label in labels:
+        Session().accounts.add(label, Credential.from_key(Secret(KEYS[label]), plan=plan))
+
+
+def spent_but(*labels: str) -> Handler:
+    """Answer these accounts' keys, and tell all others that their quota is used up."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        served = keys_of([request])[0] in labels
+        return httpx.Response(200, json=ANSWER) if served else httpx.Response(429, json=SPENT)
+
+    return answer
+
+
+def keys_of(asked: list[httpx.Request]) -> list[str]:
+    """Return whose requests these are."""
+    names = {key: label for label, key in KEYS.items()}
+    return [names[request.headers["authorization"].removeprefix("Bearer ")] for request in asked]
+
+
 def exhausted_until(label: str) -> float | None:
     """Return what the index says of an account."""
     return Session().accounts.choose(label).exhausted_until
@@ -58,6 +91,6 @@ def end_cool_down(label: str) -> None:
     """Let an account's cool-down be over, without waiting for it."""
 
     def change(entry: Entry) -> None:
-        entry.exhausted_until = time.time() - 1
+        forget(entry)
 
     Session().accounts.mark(label, change)

@@ -8,14 +8,20 @@ from typing import Any, NamedTuple
 
 import click
 
-from qwen_portal.account import Account
+from qwen_portal.account import Account, usable
+from qwen_portal.auth import PortalAuth
 from qwen_portal.cli.table import table
-from qwen_portal.client import PortalClient
 from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExceededError
+from qwen_portal.exchange import Exchange
 from qwen_portal.models import CATALOGUE, KNOWN, model_id
 from qwen_portal.session import Session
+from qwen_portal.shape import Shaper
+from qwen_portal.transport import send
 
 OK = "ok"
+# For an answer of a few words, retries included.
+_SECONDS = 60.0
+_RETRIES = 2
 
 
 class _Check(NamedTuple):
@@ -35,37 +41,52 @@ class _Check(NamedTuple):
 def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> None:
     """Ask each account for each known model; one small request per model.
 
-    The result is ok, not offered, quota or error. An account whose quota is used up is not asked until its cool-down is
-    over. The exit code is 1 if coder-model or vision-model fails; what else a plan offers differs.
+    The result is ok, not offered, quota or error. What is found changes nothing: no account is left alone because of
+    it, and each is asked, in its cool-down too. The exit code is 1 if coder-model or vision-model fails; what else a
+    plan offers differs.
     """
+    wanted = list(dict.fromkeys(model_id(name.strip()) for name in models)) or list(KNOWN)
+    if "" in wanted:
+        raise click.BadParameter("a model needs a name.", ctx=ctx, param_hint="'-m'")
     session = Session()
     # nobody signed in: the same error as for a chat
-    session.choose()
-    wanted = [model_id(name) for name in models] or list(KNOWN)
-    pairs = [(account, model) for account in session.list() for model in wanted]
-    with click.progressbar(_checks(pairs), length=len(pairs), label="Checking", file=sys.stderr) as bar:
-        checks = list(bar)
+    accounts = session.list() or [session.choose()]
+    pairs = [(account, model) for account in accounts for model in wanted]
+    checks: list[_Check] = []
+    try:
+        with click.progressbar(_checks(session, pairs), length=len(pairs), label="Checking", file=sys.stderr) as bar:
+            checks.extend(bar)
+    finally:
+        # after Ctrl-C, too, what was found until then
+        _print(checks, as_json=as_json)
+    if any(check.model in CATALOGUE and check.result != OK for check in checks):
+        ctx.exit(1)
+
+
+def _print(checks: list[_Check], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"checks": [check._asdict() for check in checks]}))
     else:
         rows = [(c.account, c.model, c.result, f"{c.seconds:.1f} s", c.message) for c in checks]
         click.echo(table(("ACCOUNT", "MODEL", "RESULT", "TIME", "WHY"), rows))
-    if any(check.model in CATALOGUE and check.result != OK for check in checks):
-        ctx.exit(1)
 
 
-def _checks(pairs: list[tuple[Account, str]]) -> Iterator[_Check]:
+def _checks(session: Session, pairs: list[tuple[Account, str]]) -> Iterator[_Check]:
     for account, model in pairs:
         started = time.monotonic()
-        result, message = _ask(account, model)
+        result, message = _ask(session, account, model)
         yield _Check(account.label, model, result, round(time.monotonic() - started, 3), message)
 
 
-def _ask(account: Account, model: str) -> tuple[str, str]:
-    """Return the result and, if it is not ok, why."""
+def _ask(session: Session, account: Account, model: str) -> tuple[str, str]:
+    """Return the result and, if it is not ok, why; past the client, which would note a quota that is used up."""
     question: list[dict[str, Any]] = [{"role": "user", "content": "Answer with: ok"}]
+    shaper = Shaper(session.settings, session.told)
     try:
-        PortalClient(account=account.label, on_quota="error").chat(question, model=model, max_tokens=16)
+        credential = session.tokens.get(usable(account))
+        request = shaper.chat(credential, question, model=model, stream=False, params={"max_tokens": 16})
+        auth = PortalAuth(account.label, session=session, ready=(account, credential))
+        send(Exchange(request, auth, _SECONDS, _RETRIES, account))
     except QwenModelNotFoundError as exc:
         return "not offered", exc.message
     except QwenQuotaExceededError as exc:

@@ -36,7 +36,7 @@ def remove(session: Session, label: str | None) -> None:
     """
     if label == ENV_LABEL and session.settings.api_key is not None:
         raise QwenError("The key in QWEN_PORTAL_API_KEY is not kept here.", hint="Unset the variable.")
-    account = session.accounts.choose(label if label is not None else session.settings.account)
+    account = session.accounts.find(label if label is not None else session.settings.account)
     _tell(session.accounts.remove(account.label))
     left = next((other for other in session.accounts.list() if other.active), None)
     if account.active and left is not None:

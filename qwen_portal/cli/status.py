@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qwen_portal.account import span
+from qwen_portal.account import shell, span
 from qwen_portal.cli.table import account_in_use, table
 from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.index import FileIndex
@@ -61,12 +61,21 @@ def _kept(account: "Account") -> str:
 
 
 def _state(account: "Account") -> str:
+    if account.trouble is not None:
+        return account.trouble
     if account.needs_login:
-        return f"{account.lost or 'the service ended this sign-in'}; sign in again: qwen-portal login {account.label}"
+        why = account.lost or "the service ended this sign-in"
+        return f"{why}; sign in again: qwen-portal login {shell(account.label)}"
     if account.ended_at is not None:
         return "refused by the service: its free tier ended on 2026-04-16; see qwen-portal login --help for plans"
     if account.is_exhausted:
         return f"quota used up for another {span((account.exhausted_until or 0.0) - time.time())}"
+    return _token(account) + "".join(
+        f"; quota of {each.model} used up for another {span(each.until - time.time())}" for each in account.cool_downs
+    )
+
+
+def _token(account: "Account") -> str:
     if account.expires_at is None:
         return "API key"
     left = account.expires_at - time.time()

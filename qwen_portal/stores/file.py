@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
+from qwen_portal.account import shell
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.files import read_private, remove, set_aside, try_folder, unfinished, write_private
@@ -64,7 +65,7 @@ class FileStore:
         except ValueError:
             aside = set_aside(path)
         msg = f"The sign-in of account {label!r} could not be read; the file is kept as {aside}."
-        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
+        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {shell(label)}`.")
 
     def save(self, label: str, credential: Credential) -> None:
         """Replace the account's file in one step and read it back.

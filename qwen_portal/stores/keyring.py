@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Protocol, TypeVar
 
+from qwen_portal.account import shell
 from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
 from qwen_portal.index import FileIndex, Index, file_lock
@@ -91,7 +92,7 @@ class KeyringStore:
         with contextlib.suppress(ValueError):
             return Credential.from_json(record)
         msg = f"The keyring's item for account {label!r} is not a sign-in of this package."
-        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {label}`.")
+        raise QwenStoreError(msg, hint=f"Run `qwen-portal login {shell(label)}`.")
 
     def rehearse(self, label: str, credential: Credential) -> None:
         """Write the slot that is not in use and read it back; the pointer stays.

@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
+from qwen_portal import transport
+from qwen_portal.cli import check as check_module
 from qwen_portal.emulator import Emulator
+from qwen_portal.errors import QwenContentFilterError
+from qwen_portal.exchange import Exchange
+from qwen_portal.index import Entry
+from qwen_portal.session import Session
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run, run_program
 from tests.login_never_lost.accounts import sign_in_as
@@ -68,13 +74,95 @@ def test_another_model_that_fails_is_not(signed_in: Emulator) -> None:
 
 
 def test_a_spent_account_is_checked_without_another_s_help(emulator: Emulator) -> None:
-    """No switching and no short answer: the result is that account's own; in its cool-down nothing is sent."""
+    """No switching and no short answer: the result is that account's own, for each model; nobody is left alone."""
     sign_in_as("a", "b")
     emulator.set_quota(0, account=1)
     code, found = checks("-m", "coder-model", "-m", "vision-model")
     assert code == 1
     assert [check["result"] for check in found] == ["quota", "quota", "ok", "ok"]
-    assert [(entry.account, entry.status) for entry in emulator.chats()] == [(1, 429), (2, 200), (2, 200)]
+    assert [(entry.account, entry.status) for entry in emulator.chats()] == [(1, 429), (1, 429), (2, 200), (2, 200)]
+    assert all(account.cool_downs == () for account in Session().list())
+
+
+def test_a_cool_down_is_no_answer(emulator: Emulator) -> None:
+    """What the service says now is what is asked for; the cool-down stays as it was."""
+    sign_in_as("a")
+    Session().exhaust(Session().choose("a"))
+    before = Session().choose("a").cool_downs
+    code, found = checks("-m", "coder-model")
+    assert (code, found[0]["result"]) == (0, "ok")
+    assert Session().choose("a").cool_downs == before
+
+
+def test_an_error_s_row_says_what_to_do(signed_in: Emulator) -> None:
+    """The hint is part of it."""
+    signed_in.scenario("moderation")
+    _, found = checks("-m", "coder-model")
+    assert found[0]["message"].endswith(QwenContentFilterError.default_hint)
+
+
+def test_an_account_that_cannot_be_used_is_a_row_like_any_other(emulator: Emulator) -> None:
+    """The others are checked all the same."""
+    sign_in_as("a", "b")
+
+    def change(entry: Entry) -> None:
+        entry.plan = "premium"
+
+    Session().accounts.mark("b", change)
+    _, found = checks("-m", "coder-model")
+    assert [check["result"] for check in found] == ["ok", "error"]
+    assert "unknown plan 'premium'" in found[1]["message"]
+
+
+def test_a_model_named_twice_is_asked_once(signed_in: Emulator) -> None:
+    """With the prefix and without."""
+    _, found = checks("-m", "coder-model", "-m", "gpt-4", "-m", "qwen-portal/coder-model")
+    assert [check["model"] for check in found] == ["coder-model", "gpt-4"]
+
+
+@pytest.mark.parametrize("name", ["", " ", "qwen-portal/"])
+def test_a_model_without_a_name_is_wrong_usage(name: str, signed_in: Emulator) -> None:
+    """Nothing is asked."""
+    result = run("check", "-m", name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a model needs a name" in result.stderr
+    assert signed_in.chats() == []
+
+
+def test_no_answer_is_waited_for_longer_than_a_minute(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever QWEN_PORTAL_TIMEOUT allows a long answer."""
+    limits: list[float] = []
+    send = transport.send
+
+    def note(exchange: Exchange) -> dict[str, Any]:
+        limits.append(exchange.timeout)
+        return send(exchange)
+
+    monkeypatch.setattr(check_module, "send", note)
+    checks("-m", "coder-model")
+    assert limits == [60.0]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_ctrl_c_prints_what_was_found_until_then(
+    as_json: bool, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stdout, as always; the exit code is that of a cancelled command."""
+    sign_in_as("a", "b")
+    send = transport.send
+
+    def interrupted(exchange: Exchange) -> dict[str, Any]:
+        if emulator.chats():
+            raise KeyboardInterrupt
+        return send(exchange)
+
+    monkeypatch.setattr(check_module, "send", interrupted)
+    result = run("check", "-m", "coder-model", *(["--json"] if as_json else []))
+    assert result.exit_code == 2
+    if as_json:
+        assert [check["account"] for check in json.loads(result.stdout)["checks"]] == ["a"]
+    else:
+        assert [line.split()[:3] for line in result.stdout.splitlines()[1:]] == [["a", "coder-model", "ok"]]
 
 
 def test_a_person_gets_a_bar_and_a_table(signed_in: Emulator) -> None:

@@ -4,14 +4,18 @@ import errno
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 import qwen_portal
+from qwen_portal.cool_downs import CoolDown
+from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.index import Entry
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
@@ -86,14 +90,17 @@ def test_a_sign_in_that_ended_is_told(signed_in: Emulator) -> None:
 
 
 def test_a_quota_that_is_used_up_is_told(signed_in: Emulator) -> None:
-    """With the time when it is free again."""
+    """With the day and the time; another account is recommended only where there is one."""
     assert signed_in.url
-
-    def exhaust(entry: Entry) -> None:
-        entry.exhausted_until = 4e9
-
-    Session().accounts.mark("default", exhaust)
-    assert findings()["account 1"]["text"].startswith("oauth, in file: its quota is used up until ")
+    Session().exhaust(Session().choose("default"), CoolDown(time.time() + 86400))
+    found, day = findings()["account 1"], time.strftime("%Y-%m-%d", time.localtime(time.time() + 86400))
+    assert found["text"].startswith(f"oauth, in file: its quota is used up until {day} ")
+    assert "another account" not in found["remedy"]
+    Session().accounts.add("key", Credential.from_key(Secret("sk-x"), plan="studio"))
+    assert "another account" in findings()["account 1"]["remedy"]
+    Session().exhaust(Session().choose("key"), CoolDown(time.time() + 900, model="qwen3.7-plus"))
+    assert "its quota of qwen3.7-plus is used up until" in findings()["account 2"]["text"]
+    assert "another account" not in findings()["account 1"]["remedy"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("QWEN_PORTAL_STORE", "cupboard"), ("QWEN_PORTAL_TIMEOUT", "soon")])

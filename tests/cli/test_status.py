@@ -144,8 +144,10 @@ def test_what_a_refresh_left_is_told_before_the_next_call(signed_in: Emulator, o
 def test_a_quota_that_came_back_is_not_reported() -> None:
     """`exhausted_until` is a time to come, or null."""
     enter("a", exhausted_until=time.time() - 1)
-    enter("b", exhausted_until=2e9)
-    assert [account["exhausted_until"] for account in records()] == [None, 2_000_000_000]
+    soon = int(time.time()) + 1800
+    enter("b", exhausted_until=float(soon), exhausted_models={"qwen3.7-plus": soon + 60.0})
+    assert [account["exhausted_until"] for account in records()] == [None, soon]
+    assert all(set(account) == FIELDS for account in records())
 
 
 def test_accounts_that_all_need_a_sign_in_are_exit_code_4() -> None:

@@ -227,6 +227,10 @@ WRONG: dict[str, list[object]] = {
     "generation": ["7", None, 1.5, []],
     "expires_at": ["soon", [], math.nan],
     "exhausted_until": ["soon", {}, math.nan],
+    "exhausted_at": ["soon", [], math.nan],
+    "exhausted_code": [7, []],
+    "exhausted_stated": ["yes", 1, None],
+    "exhausted_models": ["all", ["coder-model"], {"coder-model": "soon"}, {"coder-model": math.nan}, {"x": None}],
     "ended_at": ["soon", True, math.nan],
     "needs_login": ["no", 1, None],
     "proven": ["x", None],
@@ -249,6 +253,66 @@ def test_a_field_of_the_wrong_type_counts_as_not_known(
     assert qwen_portal.get_access_token() == ACCESS
     assert CliRunner().invoke(cli, ["status", "--json"]).exit_code == 0
     assert "could not be read" not in caplog.text
+
+
+def premium(tmp_path: Path, *, plan: str = "premium") -> None:
+    """Let the index name a plan for ``work`` that nobody knows, beside a good account."""
+    sign_in("home")
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    record = json.loads(path.read_text())
+    record["active"], record["accounts"]["work"]["plan"] = "work", plan
+    write_private(path, json.dumps(record))
+    qwen_portal.close()
+
+
+@pytest.mark.parametrize("plan", ["premium", "http://plain.example/v1", "ftp://x"])
+def test_a_plan_that_nobody_knows_costs_no_other_account(plan: str, tmp_path: Path) -> None:
+    """It is listed with what is the matter, and can be removed; the others go on."""
+    premium(tmp_path, plan=plan)
+    trouble = f"unknown plan {plan!r}"
+    assert {account.label: account.trouble for account in qwen_portal.accounts()} == {"home": None, "work": trouble}
+    assert trouble in CliRunner().invoke(cli, ["status"]).stdout
+    assert "work" in CliRunner().invoke(cli, ["accounts"]).stdout
+    qwen_portal.use("home")
+    assert qwen_portal.get_access_token() == ACCESS
+    assert CliRunner().invoke(cli, ["status", "--json"]).exit_code == 0
+    assert CliRunner().invoke(cli, ["accounts", "remove", "work"]).exit_code == 0
+    assert [account.label for account in qwen_portal.accounts()] == ["home"]
+
+
+def test_choosing_such_an_account_names_it_and_the_remedy(tmp_path: Path) -> None:
+    """Whether it is the active one or named; a new sign-in under its name mends it."""
+    premium(tmp_path)
+    for label in (None, "work"):
+        with pytest.raises(QwenTokenNotAvailableError, match="Account 'work' cannot be used: unknown plan") as caught:
+            Session().choose(label)
+        assert "`qwen-portal accounts remove work`" in caught.value.hint
+    assert CliRunner().invoke(cli, ["logout"]).exit_code == 0
+    premium(tmp_path)
+    sign_in("work")
+    assert Session().choose().label == "work"
+
+
+def test_an_active_account_that_is_gone_is_chosen_anew(tmp_path: Path) -> None:
+    """Somebody is signed in, so no sign-in is asked for."""
+    sign_in("work")
+    path = tmp_path / "state" / "accounts.json"
+    write_private(path, json.dumps(json.loads(path.read_text()) | {"active": "gone"}))
+    qwen_portal.close()
+    with pytest.raises(QwenTokenNotAvailableError, match=r"No account is the active one .*'work'") as caught:
+        Session().choose()
+    assert caught.value.hint == "Run `qwen-portal accounts use NAME`."
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"), [("wrok", "wrok"), ("my work", "'my work'"), ("it's", "'it'\"'\"'s'"), ("-x", "-- -x")]
+)
+def test_a_command_that_is_shown_can_be_pasted(label: str, shown: str) -> None:
+    """A label may hold what a shell reads otherwise."""
+    with pytest.raises(QwenTokenNotAvailableError) as caught:
+        Session().choose(label)
+    assert caught.value.hint == f"Run `qwen-portal login {shown}`."
 
 
 @pytest.mark.parametrize("value", [1e303, math.inf, 10**400])

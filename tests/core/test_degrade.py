@@ -1,18 +1,22 @@
 """When every quota is used up: a short answer where that changes nothing else, marked; else an error with the times."""
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from qwen_portal import PortalClient
 from qwen_portal.degrade import is_plain
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
+from qwen_portal.session import Session
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.login_never_lost.accounts import sign_in_as
-from tests.quotas import TOOL, Two, end_cool_down, two_accounts
+from tests.quotas import TOOL, Two, end_cool_down, keep_keys, spent_but, two_accounts
+from tests.scripted import answering
 
 IMAGE: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}
@@ -93,7 +97,7 @@ def test_where_a_short_answer_could_be_another_answer_nothing_is_dropped(
     with pytest.raises(QwenQuotaExceededError) as caught:
         ask(**params)
     for label in ("a", "b"):
-        assert f"'{label}' (oauth) is free again at 20" in caught.value.message
+        assert f"'{label}' (oauth) is asked again at 20" in caught.value.message
     assert caught.value.message.count("in 30 min") == 2
     assert caught.value.retry_after == pytest.approx(1800, abs=60)
     assert (caught.value.status, caught.value.code) == (429, "insufficient_quota")
@@ -108,6 +112,33 @@ def test_a_degraded_request_that_is_refused_too_ends_in_the_quota_error(ask: Way
     with pytest.raises(QwenQuotaExceededError, match=r"'a' .* 'b'"):
         ask()
     assert spent.statuses() == ([429, 429], [429])
+    before = Session().choose("a").cool_downs
+    with pytest.raises(QwenQuotaExceededError):
+        ask()
+    assert spent.statuses() == ([429, 429, 429], [429])
+    # a refusal of the short answer says nothing new about the whole
+    assert Session().choose("a").cool_downs == before
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(500, "HTTP 500"), (401, "refused the API key"), (404, "HTTP 404"), (429, "slow down")]
+)
+def test_trouble_with_the_short_answer_ends_in_the_quota_error(
+    status: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's question is still why the whole answer did not come; the sign-in may have ended meanwhile."""
+    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    keep_keys("first")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        short = json.loads(request.content).get("max_tokens") == 1024
+        return httpx.Response(status, json={"error": {"message": "slow down"}}) if short else spent_but()(request)
+
+    with answering(answer, monkeypatch), pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient().chat(HELLO)
+    assert "'first' (studio) is asked again at" in caught.value.message
+    assert "A short answer could not be had either: " in caught.value.message
+    assert said in caught.value.message
 
 
 @pytest.mark.parametrize("ask", ALL)
@@ -148,6 +179,21 @@ def test_a_single_account_gets_a_short_answer_too(ask: Way, emulator: Emulator) 
         (HELLO, {"extra_body": {"response_format": {"type": "json_object"}}}, False),
         ([{"role": "user", "content": [{"type": "input_audio"}]}], {}, False),
         (["Hi"], {}, False),
+        (HELLO, {"function_call": {"name": "f"}}, False),
+        (HELLO, {"modalities": ["text"]}, True),
+        (HELLO, {"modalities": ["text", "audio"], "audio": {"voice": "x"}}, False),
+        (HELLO, {"modalities": ["audio"]}, False),
+        (HELLO, {"audio": {"voice": "x"}}, False),
+        (HELLO, {"guided_json": {"type": "object"}}, False),
+        (HELLO, {"extra_body": {"guided_regex": "[0-9]"}}, False),
+        (HELLO, {"extra_body": {"structured_outputs": {"choice": ["a"]}}}, False),
+        (HELLO, {"guided_json": None, "functions": [], "modalities": None}, True),
+        ([{"role": "function", "name": "f", "content": "found"}, *HELLO], {}, False),
+        ([{"role": "assistant", "content": None, "function_call": {"name": "f"}}, *HELLO], {}, False),
+        ([{"role": "assistant", "content": None}, *HELLO], {}, True),
+        ([{"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}, *HELLO], {}, False),
+        ([{"role": "user", "content": None}], {}, False),
+        ([{"role": "user", "content": [{"type": "text"}]}], {}, False),
         (CALLED, {}, False),
         (IMAGE, {}, False),
     ],
@@ -155,6 +201,21 @@ def test_a_single_account_gets_a_short_answer_too(ask: Way, emulator: Emulator) 
 def test_only_text_without_tools_and_format_is_plain(messages: Any, params: dict[str, Any], plain: bool) -> None:
     """The table of what a short answer cannot change."""
     assert is_plain(messages, params) is plain
+
+
+@pytest.mark.parametrize(
+    ("budget", "most", "sent"), [(4096, None, 512), (100, None, 100), (4096, 50, 25), (None, None, None), (9, 1, None)]
+)
+def test_thinking_leaves_room_for_a_short_answer(
+    budget: int | None, most: int | None, sent: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A budget as large as the whole answer would leave none, or be refused."""
+    keep_keys("first")
+    with answering(spent_but(), monkeypatch) as asked, pytest.raises(QwenQuotaExceededError):
+        PortalClient().chat(HELLO, thinking_budget=budget, max_tokens=most)
+    whole, short = (json.loads(request.content) for request in asked)
+    assert whole.get("thinking_budget") == budget
+    assert short.get("thinking_budget") == sent
 
 
 def test_no_warning_without_a_short_answer(spent: Two, caplog: pytest.LogCaptureFixture) -> None:

@@ -157,5 +157,5 @@ def test_a_key_at_the_wrong_address_is_explained(
     assert "it is wrong, or of another plan" in caught.value.message
     assert "dashscope.aliyuncs.com refused the API key" in caught.value.message
     assert "expired" not in str(caught.value)
-    assert "QWEN_PORTAL_PLAN" in caught.value.hint
+    assert ("`qwen-portal login --plan PLAN " if stored else "QWEN_PORTAL_PLAN") in caught.value.hint
     assert caught.value.status == status

@@ -1,5 +1,6 @@
 """A quota that is used up: the next account of the same kind, in all four ways; and who is never asked."""
 
+import asyncio
 import json
 import logging
 import time
@@ -10,23 +11,40 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
+from qwen_portal.cool_downs import CoolDown
 from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenError, QwenQuotaExceededError, QwenRateLimitError, QwenTokenNotAvailableError
+from qwen_portal.errors import (
+    QwenBadRequestError,
+    QwenContentFilterError,
+    QwenContextLengthError,
+    QwenError,
+    QwenModelNotFoundError,
+    QwenQuotaExceededError,
+    QwenRateLimitError,
+    QwenTokenNotAvailableError,
+)
 from qwen_portal.index import Entry
+from qwen_portal.quota import Course, Turn
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from tests.cli.program import run_program
+from tests.core import ways
 from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import sign_in_as
-from tests.quotas import Two, end_cool_down, exhausted_until, two_accounts
+from tests.quotas import (
+    ANSWER,
+    KEYS,
+    SPENT,
+    Two,
+    end_cool_down,
+    exhausted_until,
+    keep_keys,
+    keys_of,
+    spent_but,
+    two_accounts,
+)
 from tests.scripted import Handler, answering
-
-SPENT = {
-    "error": {"message": "Free allocated quota exceeded.", "type": "insufficient_quota", "code": "insufficient_quota"}
-}
-ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
-KEYS = {"first": "sk-first", "second": "sk-second", "third": "sk-third"}
 
 
 @pytest.fixture
@@ -34,28 +52,6 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
     """Sign ``a`` and ``b`` in, each at a host of its own; ``a`` is active."""
     with two_accounts(monkeypatch) as both:
         yield both
-
-
-def keep_keys(*labels: str, plan: str = "studio") -> None:
-    """Keep keys as accounts; the first is active."""
-    for label in labels:
-        Session().accounts.add(label, Credential.from_key(Secret(KEYS[label]), plan=plan))
-
-
-def spent_but(*keys: str) -> Handler:
-    """Answer these keys, and tell all others that their quota is used up."""
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        key = request.headers["authorization"].removeprefix("Bearer ")
-        return httpx.Response(200, json=ANSWER) if key in keys else httpx.Response(429, json=SPENT)
-
-    return answer
-
-
-def keys_of(asked: list[httpx.Request]) -> list[str]:
-    """Return whose requests these are."""
-    names = {key: label for label, key in KEYS.items()}
-    return [names[request.headers["authorization"].removeprefix("Bearer ")] for request in asked]
 
 
 @pytest.mark.parametrize("ask", ALL)
@@ -121,7 +117,7 @@ def test_a_named_account_is_the_only_one(ask: Way, two: Two) -> None:
     assert "'b'" not in caught.value.message
     assert two.statuses() == ([429, 429], [])
     two.clear()
-    with pytest.raises(QwenQuotaExceededError, match=r"'a' \(oauth\) is free again at .*, in 30 min"):
+    with pytest.raises(QwenQuotaExceededError, match=r"'a' \(oauth\) is asked again at .*, in 30 min"):
         ask(client={"account": "a"})
     assert two.statuses() == ([], [])
 
@@ -169,7 +165,6 @@ QUOTAS = [
     (429, "insufficient_quota", "Free allocated quota exceeded."),
     (403, "insufficient_quota", "daily quota"),
     (429, "Throttling.AllocationQuota", "Allocated quota exceeded, please increase your quota limit."),
-    (403, "AllocationQuota.FreeTierOnly", "The free tier of the model has been exhausted."),
     (400, "Arrearage", "Access denied, please make sure your account is in good standing."),
     (429, "", "hour allocated quota exceeded"),
     (429, "", "Your token-plan 1-week quota has been exhausted. The quota will reset at 07-27 09:25:00 UTC."),
@@ -198,7 +193,7 @@ def test_accounts_take_turns_from_the_active_one_on(monkeypatch: pytest.MonkeyPa
     """Round robin in the order in which they came; each is asked once."""
     keep_keys("first", "second", "third")
     qwen_portal.use("second")
-    with answering(spent_but(KEYS["first"]), monkeypatch) as asked:
+    with answering(spent_but("first"), monkeypatch) as asked:
         PortalClient().chat(HELLO)
         PortalClient().chat(HELLO)
     assert keys_of(asked) == ["second", "third", "first", "first"]
@@ -221,10 +216,11 @@ def test_crossing_needs_leave_and_is_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With `accounts rotate --mixed` the plan's own accounts come first, then the others in their own shape."""
-    keep_keys("first", "third")
+    keep_keys("first")
     keep_keys("second", plan="token")
+    keep_keys("third")
     Session().accounts.allow_mixed(allowed=True)
-    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+    with answering(spent_but("second"), monkeypatch) as asked:
         for _ in range(2):
             PortalClient().chat(HELLO)
     assert keys_of(asked) == ["first", "third", "second", "second"]
@@ -246,6 +242,49 @@ def test_an_account_that_needs_a_sign_in_is_passed_over(two: Two) -> None:
     with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) needs a new sign-in"):
         PortalClient().chat(HELLO)
     assert two.statuses() == ([429, 429], [])
+
+
+def test_an_account_that_the_service_has_ended_is_passed_over(two: Two) -> None:
+    """It was asked less than a quarter of an hour ago; its quota is not what is the matter."""
+
+    def change(entry: Entry) -> None:
+        entry.ended_at = time.time()
+
+    Session().accounts.mark("b", change)
+    two.a.set_quota(0)
+    with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) is refused by the service"):
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert two.statuses() == ([429], [])
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_retry_after_is_for_the_account_that_is_asked_again_first(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever that is."""
+    keep_keys("first", "second")
+    for label in ("first", "second"):
+        soon = CoolDown(time.time() + (60 if label == which else 900))
+        Session().exhaust(Session().accounts.choose(label), soon)
+    with pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert caught.value.retry_after == pytest.approx(60, abs=30)
+
+
+@pytest.mark.parametrize("ask", [ways.achat, ways.astream])
+def test_what_follows_a_refusal_is_decided_off_the_event_loop(
+    ask: Way, two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To note it waits for a file lock, and other tasks must not."""
+    on_loop: list[bool] = []
+    after = Course.after
+
+    def note(course: Course, turn: Turn, error: QwenError) -> Turn:
+        on_loop.append(asyncio._get_running_loop() is not None)
+        return after(course, turn, error)
+
+    monkeypatch.setattr(Course, "after", note)
+    two.a.set_quota(0)
+    assert "4" in ask()
+    assert on_loop == [False]
 
 
 @pytest.mark.parametrize("ask", ALL)
@@ -293,9 +332,9 @@ def test_a_key_from_the_environment_has_a_cool_down_too(monkeypatch: pytest.Monk
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["first"])
     monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
     keep_keys("third")
-    with answering(spent_but(KEYS["second"], KEYS["third"]), monkeypatch) as asked:
+    with answering(spent_but("second", "third"), monkeypatch) as asked:
         for _ in range(2):
-            with pytest.raises(QwenQuotaExceededError, match=r"'env' \(studio\) is free again"):
+            with pytest.raises(QwenQuotaExceededError, match=r"'env' \(studio\) is asked again"):
                 PortalClient(on_quota="switch").chat(HELLO)
         assert keys_of(asked) == ["first"]
         monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["second"])
@@ -307,7 +346,7 @@ def test_a_key_that_a_call_brings_is_the_only_one(monkeypatch: pytest.MonkeyPatc
     """Whatever accounts there are: api_key= pins like a name, and --mixed changes nothing about it."""
     keep_keys("second")
     Session().accounts.allow_mixed(allowed=True)
-    with answering(spent_but(KEYS["second"]), monkeypatch) as asked:
+    with answering(spent_but("second"), monkeypatch) as asked:
         for _ in range(2):
             with pytest.raises(QwenQuotaExceededError, match="'env'") as caught:
                 PortalClient(api_key=KEYS["first"], plan="studio", on_quota="switch").chat(HELLO)
@@ -321,7 +360,7 @@ def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.M
 
     def answer(request: httpx.Request) -> httpx.Response:
         bad = request.headers["authorization"].endswith(KEYS["second"])
-        return httpx.Response(401, json={}) if bad else spent_but(KEYS["third"])(request)
+        return httpx.Response(401, json={}) if bad else spent_but("third")(request)
 
     with answering(answer, monkeypatch) as asked:
         PortalClient().chat(HELLO)
@@ -329,6 +368,138 @@ def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.M
         Session().exhaust(Session().accounts.choose("third"))
         with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: .* refused"):
             PortalClient(on_quota="switch").chat(HELLO)
+
+
+PASSING: dict[str, Handler] = {
+    "a failure": lambda request: httpx.Response(500, text="oops"),
+    "a burst": lambda request: httpx.Response(429, json={"error": {"message": "slow down", "code": "limit_requests"}}),
+    "no such model": lambda request: httpx.Response(404, json={"error": {"message": "no", "code": "model_not_found"}}),
+    "no connection": lambda request: (_ for _ in ()).throw(httpx.ConnectError("refused", request=request)),
+    "no answer": lambda request: (_ for _ in ()).throw(httpx.ReadTimeout("silence", request=request)),
+    "no sign-in": lambda request: httpx.Response(401, json={}),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("what", PASSING)
+def test_a_stand_in_with_trouble_of_its_own_makes_way(
+    what: str, streamed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next account serves; without one, the quota error says what was the matter with each."""
+    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    keep_keys("first", "second", "third")
+    served = ["third"]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return PASSING[what](request) if keys_of([request]) == ["second"] else spent_but(*served)(request)
+
+    def ask() -> None:
+        client = PortalClient(max_retries=1, on_quota="switch")
+        if streamed:
+            client.stream(HELLO).open()
+        else:
+            client.chat(HELLO)
+
+    with answering(answer, monkeypatch) as asked:
+        if not streamed:
+            ask()
+            tries = 2 if what in {"a failure", "a burst", "no connection"} else 1
+            assert keys_of(asked) == ["first", *["second"] * tries, "third"]
+        served.clear()
+        end_cool_down("first")
+        with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: ") as caught:
+            ask()
+    assert "'first' (studio) is asked again at" in caught.value.message
+    assert "'third' (studio) is asked again at" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "expected"),
+    [
+        (400, "invalid_parameter_error", "bad request", QwenBadRequestError),
+        (400, "x", "Range of input length should be [1, 5]", QwenContextLengthError),
+        (400, "data_inspection_failed", "inappropriate", QwenContentFilterError),
+    ],
+)
+def test_what_is_wrong_with_the_request_is_said_whoever_finds_it(
+    status: int, code: str, message: str, expected: type[QwenError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another account would say the same."""
+    keep_keys("first", "second", "third")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        wrong = httpx.Response(status, json={"error": {"code": code, "message": message}})
+        return wrong if keys_of([request]) == ["second"] else spent_but()(request)
+
+    with answering(answer, monkeypatch) as asked, pytest.raises(expected):
+        PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["first", "second"]
+
+
+def test_the_account_that_the_user_chose_tells_its_own_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a stand-in is passed over."""
+    keep_keys("first", "second")
+    with answering(PASSING["no such model"], monkeypatch) as asked, pytest.raises(QwenModelNotFoundError):
+        PortalClient().chat(HELLO)
+    assert keys_of(asked) == ["first"]
+
+
+def test_an_account_on_a_plan_that_nobody_knows_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops no rotation, and the error says why it was left out."""
+    keep_keys("first", "second", "third")
+
+    def change(entry: Entry) -> None:
+        entry.plan = "premium"
+
+    Session().accounts.mark("second", change)
+    Session().accounts.allow_mixed(allowed=True)
+    with answering(spent_but(), monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert keys_of(asked) == ["first", "third"]
+    assert "'second' (premium) cannot be used: unknown plan 'premium'" in caught.value.message
+
+
+def hint_of(**client: object) -> str:
+    """Return what a request's quota error tells to do."""
+    with pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(**client).chat(HELLO)  # type: ignore[arg-type]
+    return caught.value.hint
+
+
+def test_the_hint_fits_the_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom the call named, who else there is, and what the strategies leave out."""
+    keep_keys("first")
+    with answering(spent_but(), monkeypatch):
+        assert "add an account" in hint_of(on_quota="switch")
+        assert "`qwen-portal accounts use first`" in hint_of(on_quota="switch")
+        assert hint_of(account="first") == "Wait, or end the cool-down early: `qwen-portal accounts use first`."
+        keep_keys("second")
+        assert hint_of(account="first") == "Wait, or leave the account's name out: then 'second' may serve."
+        assert hint_of(account="first", on_quota="error") == "Wait, or name another account: 'second'."
+        assert hint_of(on_quota="error").startswith("Wait, or put switch into QWEN_PORTAL_ON_QUOTA")
+        assert "then 'second' may serve" in hint_of(on_quota="degrade")
+        Session().accounts.remove("second")
+        keep_keys("third", plan="token")
+        assert hint_of(account="first") == "Wait, or name another account: 'third'."
+        assert "accounts rotate --mixed" in hint_of(on_quota="switch")
+
+
+def test_a_key_of_the_environment_cannot_be_used_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No command ends its cool-down, so none is named."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEYS["first"])
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
+    with answering(spent_but(), monkeypatch):
+        for client in ({}, {"account": "env"}, {"on_quota": "error"}):
+            hint = hint_of(**client)
+            assert "key" in hint
+            assert "accounts use" not in hint
+
+
+def test_a_label_in_a_hint_can_be_pasted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quoted as a shell takes it."""
+    Session().accounts.add("my key", Credential.from_key(Secret(KEYS["first"]), plan="studio"))
+    with answering(spent_but(), monkeypatch):
+        assert "`qwen-portal accounts use 'my key'`" in hint_of()
 
 
 def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,9 +512,45 @@ def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest
         clock[0] += 6.0
         return httpx.Response(429, json=SPENT)
 
-    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError):
-        PortalClient(timeout=10).chat(HELLO)
+    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(timeout=10, on_quota="switch").chat(HELLO)
     assert keys_of(asked) == ["first", "second"]
+    assert "the time for this answer (10 s) was over before all was tried" in caught.value.message
+    assert "'third' (studio) was not asked" in caught.value.message
+
+
+@pytest.mark.parametrize("on_quota", ["switch", "degrade", "switch,degrade"])
+def test_an_account_that_becomes_free_meanwhile_serves(on_quota: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first was in its cool-down and never asked; that ends while others, or a short answer, are refused."""
+    keep_keys("first", "second")
+    Session().exhaust(Session().accounts.choose("first"))
+    if on_quota == "degrade":
+        Session().exhaust(Session().accounts.choose("second"))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        whole = "max_tokens" not in json.loads(request.content)
+        free = not Session().accounts.choose("first").is_exhausted
+        end_cool_down("first")
+        return httpx.Response(200, json=ANSWER) if free and whole else httpx.Response(429, json=SPENT)
+
+    with answering(answer, monkeypatch) as asked:
+        assert "on_quota" not in PortalClient(on_quota=on_quota).chat(HELLO)
+    assert keys_of(asked) == ["first" if on_quota == "degrade" else "second", "first"]
+
+
+def test_an_account_that_was_refused_is_not_called_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However soon its cool-down is over: the error says what happened, and it is not asked twice."""
+    keep_keys("first")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(429, json=SPENT)
+
+    monkeypatch.setenv("QWEN_PORTAL_QUOTA_COOLDOWN", "1e-9")
+    with answering(answer, monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
+        PortalClient(on_quota="switch").chat(HELLO)
+    assert keys_of(asked) == ["first"]
+    assert "'first' (studio) refused this request" in caught.value.message
+    assert "free" not in caught.value.message.replace("Free allocated", "")
 
 
 @pytest.mark.parametrize("wrong", ["switsch", "switch,error", ",", []])

@@ -49,6 +49,11 @@ def running_dry(emulator: Emulator, spared: int) -> Iterator[Counter[int]]:
         thread.join()
 
 
+def came_back(statuses: list[int | None]) -> bool:
+    """Tell whether an account that was spent has served since."""
+    return 429 in statuses and 200 in statuses[statuses.index(429) :]
+
+
 def test_no_request_fails_that_some_account_could_have_served(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +88,8 @@ def test_no_request_fails_that_some_account_could_have_served(
     assert len(dried) == len(ACCOUNTS) - 1
     # the first is tried first whenever it may be free again; others stepped in
     assert len(served) > 1
+    # whose cool-down was over served again
+    assert any(came_back([entry.status for entry in emulator.chats() if entry.account == n]) for n in set(dried))
 
 
 WORKER = """

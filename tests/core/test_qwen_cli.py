@@ -74,9 +74,13 @@ def command(signed_in: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("ask", ALL)
-def test_the_command_answers_whole_or_streamed(ask: Way, command: Command, signed_in: Emulator) -> None:
-    """One request, then the command; in the cool-down the command alone."""
+def test_the_command_answers_whole_or_streamed(
+    ask: Way, command: Command, signed_in: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One request, then the command, which is told; in the cool-down the command alone."""
     assert ask() == "2+2 = 4"
+    told = [record for record in caplog.records if "the qwen command is asked" in record.message]
+    assert [record.levelname for record in told] == ["WARNING"]
     assert ask() == "2+2 = 4"
     assert [entry.status for entry in signed_in.chats()] == [429]
 
@@ -112,7 +116,18 @@ def test_it_sees_the_conversation_and_nothing_else(
     assert environment["NO_BROWSER"] == "1"
 
 
-@pytest.mark.parametrize("params", [{"tools": [TOOL]}, {"n": 2}, {"response_format": {"type": "json_object"}}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"tools": [TOOL]},
+        {"n": 2},
+        {"extra_body": {"n": 2}},
+        {"stop": ["."]},
+        {"logprobs": True},
+        {"top_logprobs": 3},
+        {"response_format": {"type": "json_object"}},
+    ],
+)
 def test_it_is_not_asked_what_it_cannot_answer(command: Command, params: dict[str, Any]) -> None:
     """Text only, one answer, no tools: anything else is the quota error."""
     with pytest.raises(QwenQuotaExceededError):
@@ -128,7 +143,21 @@ def test_it_is_opt_in(command: Command, monkeypatch: pytest.MonkeyPatch) -> None
     assert not command.file.exists()
 
 
+def with_usage(**usage: Any) -> str:
+    """Print the usual answer, but for what it says of tokens."""
+    return f"print({json.dumps([EVENTS[0], {**EVENTS[1], 'usage': usage}])!r})"
+
+
 GARBAGE = {
+    "tokens in words": with_usage(output_tokens="many"),
+    "tokens in a list": with_usage(input_tokens=[7], output_tokens=3),
+    "no end of tokens": with_usage(input_tokens=float("inf"), output_tokens=3),
+    "no number of tokens": with_usage(input_tokens=7, output_tokens=float("nan")),
+    "less than no tokens": with_usage(input_tokens=-7, output_tokens=3),
+    "half a character": f"print({json.dumps([{**EVENTS[1], 'result': chr(0xD83D)}])!r})",
+    "half a character of an error": f"print({json.dumps([{'type': 'result', 'error': chr(0xD83D)}])!r})",
+    "a number of events": "print('7')",
+    "deep": "print('[' * 100000)",
     "text": "print('Segmentation fault')",
     "nothing": "pass",
     "no result": "print('[]')",
@@ -147,7 +176,37 @@ def test_garbage_is_no_answer(what: str, ask: Way, command: Command) -> None:
     command.does(GARBAGE[what])
     with pytest.raises(QwenQuotaExceededError, match=r"The qwen command (printed no answer|failed)") as caught:
         ask()
-    assert "'default' (oauth) is free again" in caught.value.message
+    assert "'default' (oauth) is asked again" in caught.value.message
+
+
+@pytest.mark.parametrize("model", [None, 7, chr(0xD83D), "", ["x"]])
+def test_what_is_around_the_answer_may_be_anything(model: Any, command: Command) -> None:
+    """Events that are none, before and after it, and a model that is no name."""
+    command.does(f"print({json.dumps([7, None, {'type': 'system', 'model': model}, 'x', EVENTS[1], []])!r})")
+    answer = PortalClient().chat(HELLO)
+    assert (answer["model"], answer["choices"][0]["message"]["content"]) == ("qwen", "2+2 = 4")
+
+
+@pytest.mark.parametrize("ask", ALL)
+def test_a_part_without_text_is_not_for_the_command(ask: Way, command: Command) -> None:
+    """What is wrong with a message is the service's to say; here it ends in the quota error."""
+    with pytest.raises(QwenQuotaExceededError):
+        ask([{"role": "user", "content": [{"type": "text"}]}])
+    assert not command.file.exists()
+
+
+def test_half_a_character_in_the_question_is_replaced(command: Command) -> None:
+    """The command gets what can be written."""
+    PortalClient().chat(HELLO)
+    assert PortalClient().chat([{"role": "user", "content": f"a{chr(0xD83D)}b"}])["on_quota"] == "cli"
+    assert command.seen()[1].endswith("user: a?b")
+
+
+def test_the_home_folder_may_be_written_short(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As people write it into .env files, which no shell reads."""
+    monkeypatch.setenv("HOME", str(command.path.parent))
+    monkeypatch.setenv("QWEN_CLI_PATH", "~/qwen")
+    assert PortalClient().chat(HELLO)["on_quota"] == "cli"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import exchange, retry
+from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenAPIError,
@@ -25,6 +27,7 @@ from qwen_portal.errors import (
     QwenStreamError,
     QwenTimeoutError,
 )
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.scripted import answering
@@ -352,6 +355,76 @@ def test_a_bad_key_is_not_refreshed(emulator: Emulator, monkeypatch: pytest.Monk
     with pytest.raises(QwenAuthenticationError, match="QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN"):
         qwen_portal.PortalClient().chat(HELLO)
     assert len(emulator.log()) == 1
+
+
+WRONG_KEY = [
+    (401, "invalid_api_key", "invalid access token or token expired"),
+    (401, "invalid_api_key", "Incorrect API key provided."),
+    (403, "", "invalid api-key"),
+]
+NOT_ALLOWED = [
+    (403, "Model.AccessDenied", "Model access denied."),
+    (403, "", "The team's rule forbids this model."),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "message"), WRONG_KEY + NOT_ALLOWED)
+def test_a_wrong_key_and_one_that_may_not_are_told_apart(
+    status: int, code: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of another plan is explained; another 403 keeps the service's words. Both name the account."""
+    Session().accounts.add("my team", Credential.from_key(Secret("sk-x"), plan="studio"))
+    answer = httpx.Response(status, json={"error": {"code": code, "message": message}})
+    with answering(lambda request: answer, monkeypatch), pytest.raises(QwenAuthenticationError) as caught:
+        qwen_portal.PortalClient().chat(HELLO)
+    if (status, code, message) in WRONG_KEY:
+        assert "refused the API key of account 'my team'" in caught.value.message
+        assert "of another plan" in caught.value.message
+        assert "`qwen-portal login --plan PLAN 'my team'`" in caught.value.hint
+    else:
+        assert message in caught.value.message
+        assert "another plan" not in str(caught.value)
+        assert "'my team'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (429, "insufficient_quota", "concurrency allocated quota exceeded"),
+        (429, "limit_requests", "Concurrency limit exceeded"),
+        (429, "Throttling.AllocationQuota", "Concurrency allocated quota exceeded, please try again later."),
+        (429, "", "concurrency allocated quota exceeded"),
+        (403, "insufficient_quota", "concurrency allocated quota exceeded"),
+        (200, "insufficient_quota", "concurrency allocated quota exceeded"),
+    ],
+)
+def test_too_many_requests_at_once_are_a_burst_whatever_the_code(
+    status: int, code: str, message: str, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    """Waiting a moment is all it takes: it backs off, and no account is left alone."""
+    Session().accounts.add("key", Credential.from_key(Secret("sk-x"), plan="studio"))
+    body = {"error": {"code": code, "message": message}}
+    refused = httpx.Response(status, json=body)
+    if status == 200:
+        frame = f"data: {json.dumps(body)}\n\n"
+        refused = httpx.Response(200, text=frame, headers={"content-type": "text/event-stream"})
+    with answering(lambda request: refused, monkeypatch) as asked, pytest.raises(QwenRateLimitError):
+        qwen_portal.PortalClient().stream(HELLO).open()
+    assert len(asked) == 3
+    assert pauses == [0.5, 1.0]
+    assert Session().choose().cool_downs == ()
+
+
+def test_a_400_that_speaks_of_quotas_is_about_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its code makes a quota of it."""
+    Session().accounts.add("key", Credential.from_key(Secret("sk-x"), plan="studio"))
+    body = {"error": {"code": "invalid_parameter_error", "message": "tools: quota exceeded"}}
+    with (
+        answering(lambda request: httpx.Response(400, json=body), monkeypatch) as asked,
+        pytest.raises(QwenBadRequestError),
+    ):
+        qwen_portal.PortalClient().chat(HELLO)
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("ask", ALL)

@@ -79,7 +79,7 @@ def test_with_tools_nothing_is_dropped(ask: Way, two: Two) -> None:
     two.a.configure(spare_tokens=1024)
     model: Model = ChatQwenPortal().bind_tools([TOOL])
     with pytest.raises(
-        QwenQuotaExceededError, match=r"'a' \(oauth\) is free again at .*'b' \(oauth\) is free again at"
+        QwenQuotaExceededError, match=r"'a' \(oauth\) is asked again at .*'b' \(oauth\) is asked again at"
     ):
         ask(model, QUESTION)
     assert two.statuses() == ([429], [429])

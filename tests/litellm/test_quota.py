@@ -67,7 +67,7 @@ def test_with_tools_nothing_is_dropped(way: str, two: Two) -> None:
     two.b.set_quota(0)
     two.a.configure(spare_tokens=1024)
     with pytest.raises(
-        exceptions.RateLimitError, match=r"'a' \(oauth\) is free again at .*'b' \(oauth\) is free again at"
+        exceptions.RateLimitError, match=r"'a' \(oauth\) is asked again at .*'b' \(oauth\) is asked again at"
     ):
         CALLS[way](tools=[TOOL], max_retries=0)
     assert two.statuses() == ([429], [429])
