@@ -1,6 +1,7 @@
 """A proxy without a key serves programs on this machine, and no web page of another site."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -18,11 +19,11 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": f"{scope['type']} served"})
 
 
-def ask(url: str, origins: list[str] | None = None, **headers: str) -> httpx.Response:
+def ask(url: str, origins: Sequence[str] = (), **headers: str) -> httpx.Response:
     """Ask the guarded application."""
 
     async def post() -> httpx.Response:
-        transport = httpx.ASGITransport(app=ThisMachineOnly(application, origins or []))  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=ThisMachineOnly(application, origins))
         async with httpx.AsyncClient(transport=transport) as client:
             return await client.post(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
@@ -48,7 +49,7 @@ def test_a_name_that_somebody_pointed_here_is_refused(url: str) -> None:
 )
 def test_a_page_of_another_site_is_refused(headers: dict[str, str]) -> None:
     """Even where it could not read the answer, it would be at the account's cost; the text says what to set."""
-    answer = ask("http://127.0.0.1:4000", **headers)
+    answer = ask("http://127.0.0.1:4000", (), **headers)
     assert answer.status_code == 403
     assert "LITELLM_MASTER_KEY" in answer.json()["error"]["message"]
 
@@ -56,8 +57,8 @@ def test_a_page_of_another_site_is_refused(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:4000", "http://localhost:3000", "https://mine.example"])
 def test_pages_of_this_machine_and_those_that_the_user_named_are_served(origin: str) -> None:
     """LITELLM_CORS_ORIGINS has the others."""
-    headers = {"origin": origin, "sec_fetch_site": "cross-site"}
-    assert ask("http://127.0.0.1:4000", ["https://mine.example"], **headers).status_code == 200
+    mine = ["https://mine.example"]
+    assert ask("http://127.0.0.1:4000", mine, origin=origin, sec_fetch_site="cross-site").status_code == 200
     assert ask("http://127.0.0.1:4000", ["*"], origin="https://any.example").status_code == 200
 
 

@@ -39,10 +39,8 @@ NONSENSE: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("way", CALLS)
-@pytest.mark.parametrize(("given", "hint"), NONSENSE, ids=lambda value: str(value))
-def test_nonsense_is_a_bad_request_with_a_hint(
-    signed_in: Emulator, way: str, given: dict[str, Any], hint: str
-) -> None:
+@pytest.mark.parametrize(("given", "hint"), NONSENSE, ids=str)
+def test_nonsense_is_a_bad_request_with_a_hint(signed_in: Emulator, way: str, given: dict[str, Any], hint: str) -> None:
     """Whichever way is asked, the call itself raises it and nothing is sent."""
     with pytest.raises(exceptions.BadRequestError, match=hint) as caught:
         CALLS[way](**given)
@@ -54,11 +52,16 @@ def test_nonsense_is_a_bad_request_with_a_hint(
 def test_a_router_does_not_repeat_nonsense(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment whose configuration is wrong says so at once."""
     waits: list[Any] = []
-    monkeypatch.setattr(Router, "_time_to_sleep_before_retry", lambda *args, **kwargs: waits.append(args) or 0)
+
+    def wait(*args: Any, **kwargs: Any) -> int:
+        waits.append((args, kwargs))
+        return 0
+
+    monkeypatch.setattr(Router, "_time_to_sleep_before_retry", wait)
     params = {"model": MODEL, "qwen_account": ["work"]}
     router = Router(model_list=[{"model_name": "qwen", "litellm_params": params}], num_retries=3)
     with pytest.raises(exceptions.BadRequestError, match="qwen_account"):
-        router.completion("qwen", messages=HELLO)  # type: ignore[arg-type] # a list of dicts
+        router.completion("qwen", messages=HELLO)
     assert not waits
 
 
@@ -67,7 +70,7 @@ def test_a_number_as_the_account_is_its_label(signed_in: Emulator) -> None:
     sign_in(Session(), "2026", show=lambda event: None, sleep=lambda seconds: None)
     sign_in(Session(), "later", show=lambda event: None, sleep=lambda seconds: None)
     router = Router(model_list=[{"model_name": "qwen", "litellm_params": {"model": MODEL, "qwen_account": 2026}}])
-    router.completion("qwen", messages=HELLO)  # type: ignore[arg-type] # a list of dicts
+    router.completion("qwen", messages=HELLO)
     assert [entry.account for entry in signed_in.chats()] == [2]
 
 

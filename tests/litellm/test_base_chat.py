@@ -303,8 +303,13 @@ def test_completion_cost(signed_in: Emulator) -> None:
         "output_cost_per_token": 0.002,
         "cache_read_input_token_cost": 0.001,
     }
-    # LiteLLM keeps a price for the process, so it is one of a model that no other test prices
-    priced = call(model="qwen-portal/qwen3-coder-plus", **prices)
+    name = "qwen-portal/qwen3-coder-plus"
+    free = {price: litellm.model_cost[name][price] for price in prices}
+    try:
+        priced = call(model=name, **prices)
+    finally:
+        # LiteLLM keeps a price for the process
+        litellm.register_model({name: litellm.model_cost[name] | free})
     cached = priced.usage.prompt_tokens_details.cached_tokens
     expected = (priced.usage.prompt_tokens - cached) * 0.003 + cached * 0.001 + priced.usage.completion_tokens * 0.002
     assert priced._hidden_params["response_cost"] == pytest.approx(expected)

@@ -77,7 +77,7 @@ def test_the_configuration_of_a_proxy_chooses(two_accounts: Emulator) -> None:
     """The account of the deployment that serves the client's model."""
     params = {"model": MODEL, "qwen_account": "default"}
     router = Router(model_list=[{"model_name": "qwen", "litellm_params": params}])
-    router.completion("qwen", messages=HELLO, **proxied({"messages": HELLO}))  # type: ignore[arg-type]
+    router.completion("qwen", messages=HELLO, **proxied({"messages": HELLO}))
     assert [entry.account for entry in two_accounts.chats()] == [1]
 
 
@@ -85,5 +85,5 @@ def test_in_python_the_calls_account_wins_over_the_deployments(two_accounts: Emu
     """Who calls a Router is who configured it."""
     params = {"model": MODEL, "qwen_account": "default"}
     router = Router(model_list=[{"model_name": "qwen", "litellm_params": params}])
-    router.completion("qwen", messages=HELLO, qwen_account="work")  # type: ignore[arg-type]
+    router.completion("qwen", messages=HELLO, qwen_account="work")
     assert [entry.account for entry in two_accounts.chats()] == [2]
