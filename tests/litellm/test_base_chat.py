@@ -159,7 +159,9 @@ def test_file_data_unit_test(signed_in: Emulator) -> None:
 
 def test_message_with_name(signed_in: Emulator) -> None:
     """A message may name its author."""
-    assert call([{"role": "user", "content": "Hello", "name": "test_name"}]).choices[0].message.content
+    named = {"role": "user", "content": "Hello", "name": "test_name"}
+    assert call([named]).choices[0].message.content
+    assert signed_in.chats()[-1].body["messages"] == [named]
 
 
 @pytest.mark.parametrize("kind", ["json_object", "text"])
@@ -316,9 +318,11 @@ def test_completion_cost(signed_in: Emulator) -> None:
 
 
 def test_supports_audio_input() -> None:
-    """LiteLLM knows that there is none."""
-    assert not litellm.utils.supports_audio_input(MODEL)
-    assert not litellm.utils.supports_audio_input(VISION)
+    """LiteLLM knows both models, and that neither hears or speaks."""
+    for model in (MODEL, VISION):
+        assert litellm.get_model_info(model)["mode"] == "chat"
+        assert not litellm.utils.supports_audio_input(model)
+        assert not litellm.utils.supports_audio_output(model)
 
 
 def test_function_calling_with_tool_response(signed_in: Emulator) -> None:
