@@ -12,7 +12,7 @@ from tests.canaries import KEY, assert_none_in
 from tests.litellm.ways import CALLS, WAYS
 from tests.scripted import answering
 
-PLAN = {"api_key": KEY, "qwen_plan": "coding"}
+PLAN: dict[str, Any] = {"api_key": KEY, "qwen_plan": "coding"}
 LIMITS = {"x-ratelimit-remaining-requests": "7", "x-request-id": "abc"}
 EVENTS = (
     {"id": "1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "4"}, "finish_reason": None}]},
