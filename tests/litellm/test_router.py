@@ -95,6 +95,16 @@ def test_a_router_retries_and_the_core_does_not_multiply_it(signed_in: Emulator,
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_in_a_router_nobody_else_repeats(signed_in: Emulator, way: str) -> None:
+    """A service that stays down is asked once and for each of the Router's retries."""
+    router = Router(model_list=[deployment()], num_retries=2, disable_cooldowns=True)
+    signed_in.scenario("error-500")
+    with pytest.raises(exceptions.InternalServerError):
+        WAYS[way](router)
+    assert len(signed_in.chats()) == 1 + 2
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_deployment_that_cannot_sign_in_is_passed_over(signed_in: Emulator, way: str) -> None:
     """Six calls of six are answered by the deployment that works."""
     router = Router(model_list=[deployment(qwen_account="default"), deployment(qwen_account="nobody")])

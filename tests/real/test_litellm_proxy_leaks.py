@@ -69,7 +69,8 @@ class Spending(CustomLogger):
 
     async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
         """After an error; a proxy keeps a row of it too."""
-        self._keep(kwargs, response_obj or {}, start_time, end_time)
+        # what a proxy makes of it: it has no first token
+        self._keep(kwargs | {"completion_start_time": end_time}, response_obj or {}, start_time, end_time)
 
     def _keep(self, kwargs: Any, response: Any, start: datetime, end: datetime) -> None:
         from litellm.proxy.spend_tracking.spend_tracking_utils import get_logging_payload
