@@ -9,6 +9,7 @@ from litellm import exceptions
 
 from qwen_portal import errors
 from tests.canaries import KEY, assert_none_in
+from tests.litellm.test_accounts import LITELLM
 from tests.litellm.ways import CALLS, WAYS
 from tests.scripted import answering
 
@@ -72,8 +73,9 @@ def test_drop_params_drops(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What LiteLLM does not take for this provider is an error, or with drop_params is not sent."""
     given: dict[str, Any] = {"verbosity": "low", "temperature": 0.5}
     with answering(answer, monkeypatch) as asked:
-        with pytest.raises(exceptions.UnsupportedParamsError, match="verbosity"):
-            WAYS[way](**PLAN, **given)
+        if LITELLM >= (1, 100):  # 1.91 never hands this one on
+            with pytest.raises(exceptions.UnsupportedParamsError, match="verbosity"):
+                WAYS[way](**PLAN, **given)
         assert not asked
         assert WAYS[way](drop_params=True, **PLAN, **given).text == "4"
     (body,) = [json.loads(request.content) for request in asked]
