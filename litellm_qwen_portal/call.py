@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from litellm_qwen_portal.messages import normalise
+from litellm_qwen_portal.proxied import refuse_choices
 from litellm_qwen_portal.thinking import map_thinking
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.errors import QwenBadRequestError, QwenHostNotAllowedError
@@ -54,8 +55,10 @@ class Call:
 
         Raises:
             QwenHostNotAllowedError: ``api_base`` came without ``api_key``.
-            QwenBadRequestError: OpenAI's web search is asked for.
+            QwenBadRequestError: OpenAI's web search or sound is asked for, an argument has a value that it cannot
+                have, or the client of a proxy names an account.
         """
+        refuse_choices(given.get("litellm_params") or {})
         params = {name: value for name, value in given["optional_params"].items() if name not in _OURS}
         headers = {**(given.get("headers") or {}), **(params.pop("extra_headers", None) or {})}
         api_key, api_base = given.get("api_key"), given.get("api_base")
@@ -65,23 +68,18 @@ class Call:
                 "address that a call names.",
                 hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address with your sign-in.",
             )
-        if params.get("web_search_options") is not None:
-            # LiteLLM takes it for supported, and the core would leave it out: an answer that looks searched and is not.
-            raise QwenBadRequestError(
-                "web_search_options is not offered.", hint="Pass enable_search=True for the search of Qwen's service."
-            )
-        timeout, max_retries = given.get("timeout"), params.pop("max_retries", None)
+        _refuse_unoffered(params)
         account, plan = params.pop("qwen_account", None), params.pop("qwen_plan", None)
         return cls(
             model=given["model"],
             messages=normalise(given["messages"]),
+            max_retries=_count(params.pop("max_retries", None)),
             params=map_thinking(params),
             headers=headers,
-            timeout=None if timeout is None else float(timeout),
-            max_retries=_RETRIES if max_retries is None else int(max_retries),
-            account=account,
+            timeout=_seconds(given.get("timeout")),
+            account=_name("qwen_account", account),
             api_key=Secret(api_key) if api_key else None,
-            plan=plan,
+            plan=_name("qwen_plan", plan),
             base_url=api_base or None,
         )
 
@@ -122,3 +120,47 @@ class Call:
                 "headers": dict(self.headers),
             },
         )
+
+
+def _refuse_unoffered(params: Mapping[str, Any]) -> None:
+    """Refuse what LiteLLM takes for supported and the core would leave out: the answer would only look like it."""
+    if params.get("web_search_options") is not None:
+        raise QwenBadRequestError(
+            "web_search_options is not offered.", hint="Pass enable_search=True for the search of Qwen's service."
+        )
+    modalities = params.get("modalities")
+    if params.get("audio") is not None or (isinstance(modalities, Sequence) and "audio" in modalities):
+        raise QwenBadRequestError(
+            "The models answer in text, not in sound.", hint="Leave audio= and 'audio' in modalities= out."
+        )
+
+
+def _name(what: str, value: Any) -> str | None:
+    # YAML reads a label such as 2026 as a number
+    if value is None or isinstance(value, str) or type(value) is int:
+        return None if value is None else str(value)
+    raise QwenBadRequestError(f"{what} is {value!r}.", hint="It takes a text; in YAML put it in quotes.")
+
+
+def _count(value: Any) -> int:
+    if value is None:
+        return _RETRIES
+    try:
+        count = int(value)
+    except (TypeError, ValueError, OverflowError):
+        count = -1
+    if count < 0:
+        raise QwenBadRequestError(f"max_retries is {value!r}.", hint="It takes a whole number, 0 or more.")
+    return count
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not seconds > 0:
+        raise QwenBadRequestError(f"timeout is {value!r}.", hint="It takes a number of seconds above 0.")
+    return seconds

@@ -9,6 +9,7 @@ from litellm.types.utils import ModelResponse, ModelResponseStream
 from litellm_qwen_portal.call import Call
 from litellm_qwen_portal.chunks import whole_answer
 from litellm_qwen_portal.errors import raised_as_litellm
+from litellm_qwen_portal.messages import check_media
 from litellm_qwen_portal.streams import AsyncStream, Stream
 from qwen_portal.errors import QwenBadRequestError
 
@@ -89,4 +90,6 @@ def _refuse(given: dict[str, Any], what: str) -> NoReturn:
 def _begin(given: dict[str, Any]) -> Call:
     call = Call.read(given)
     call.announce(given["logging_obj"])
+    # after it: LiteLLM's raw request shows what was asked for, as it does where the service refuses
+    check_media(call.messages)
     return call

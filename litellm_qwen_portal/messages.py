@@ -3,10 +3,14 @@
 LiteLLM does this for the providers built into it, not for custom ones.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
+
+from qwen_portal.errors import QwenBadRequestError
+from qwen_portal.secrets import printable
 
 
 def normalise(messages: Sequence[Any]) -> list[dict[str, Any]]:
@@ -19,6 +23,40 @@ def normalise(messages: Sequence[Any]) -> list[dict[str, Any]]:
         messages: Dicts, or LiteLLM's Message objects.
     """
     return [_message(message) for message in messages]
+
+
+def check_media(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what is neither text nor a picture and would be sent as one.
+
+    A PDF can come as the address of an image, which LiteLLM makes of an Anthropic ``document``.
+
+    Args:
+        messages: As ``normalise`` returns them.
+
+    Raises:
+        QwenBadRequestError: A part holds another kind of data.
+    """
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            kind = _media_type(part)
+            if kind is not None and not kind.startswith("image/"):
+                raise QwenBadRequestError(
+                    f"A message holds data of the type {printable(kind, limit=60)!r}.",
+                    hint="The models read text and images; send the text that is in it, or a picture of each page.",
+                )
+
+
+def _media_type(part: Any) -> str | None:
+    """Return the type of the data that a part itself holds, such as ``"application/pdf"``."""
+    match part:
+        case {"type": "document", "source": {"media_type": str(kind)}}:
+            return kind
+        case {"type": "image_url", "image_url": {"url": str(url)}} | {"type": "file", "file": {"file_data": str(url)}}:
+            scheme, _, data = url.partition(":")
+            # without one it is text (RFC 2397 §2)
+            return re.split("[;,]", data)[0].lower() or "text/plain" if scheme.lower() == "data" else None
+    return None
 
 
 def _message(message: Any) -> dict[str, Any]:

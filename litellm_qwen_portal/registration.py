@@ -11,7 +11,7 @@ from litellm.utils import custom_llm_setup
 from litellm_qwen_portal import shims
 from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.handler import QwenPortalLLM
-from qwen_portal.models import catalogue
+from qwen_portal.models import KNOWN, catalogue
 from qwen_portal.plans import OAUTH, find_plan
 
 _log = logging.getLogger("qwen_portal")
@@ -23,15 +23,13 @@ _TESTED_FROM, _TESTED_BELOW = (1, 91), (1, 110)
 handler = QwenPortalLLM()
 
 # All four are given, because LiteLLM logs a warning for prices without those of the cache.
-_FREE = dict.fromkeys(
-    (
-        "input_cost_per_token",
-        "output_cost_per_token",
-        "cache_creation_input_token_cost",
-        "cache_read_input_token_cost",
-    ),
-    0.0,
+_PRICES = (
+    "input_cost_per_token",
+    "output_cost_per_token",
+    "cache_creation_input_token_cost",
+    "cache_read_input_token_cost",
 )
+_CHAT: dict[str, Any] = {**dict.fromkeys(_PRICES, 0.0), "litellm_provider": PROVIDER, "mode": "chat"}
 
 
 def register() -> None:
@@ -40,16 +38,23 @@ def register() -> None:
     What assigns ``litellm.custom_provider_map`` forgets every provider that was in it; the next call through this one
     registers it again, or this function does. Entries that are there stay, so calling it twice changes nothing.
     """
-    _tell_if_untested(metadata.version("litellm"))
+    _tell_if_untested(_litellm_version())
     if all(item["provider"] != PROVIDER for item in litellm.custom_provider_map):
         litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
     # Without this the name is unknown until the first completion.
     custom_llm_setup()  # type: ignore[no-untyped-call] # LiteLLM left its types out
     models = {f"{PROVIDER}/{row['id']}": _model_info(row) for row in catalogue(find_plan(OAUTH))}
-    if not models.keys() <= litellm.model_cost.keys():
-        litellm.register_model(models)
+    # the others are reached by a wildcard; LiteLLM does not know the cost of an answer without a row
+    rows = {f"{PROVIDER}/{name}": _CHAT for name in KNOWN} | models
+    if not rows.keys() <= litellm.model_cost.keys():
+        litellm.register_model(rows)
     litellm.models_by_provider.setdefault(PROVIDER, set()).update(models)
     shims.install(register)
+
+
+@functools.cache  # it is read from the disk, and each call registers
+def _litellm_version() -> str:
+    return metadata.version("litellm")
 
 
 @functools.cache  # told once in a process
@@ -70,9 +75,7 @@ def _tell_if_untested(version: str) -> None:
 
 def _model_info(row: dict[str, Any]) -> dict[str, Any]:
     return {
-        **_FREE,
-        "litellm_provider": PROVIDER,
-        "mode": "chat",
+        **_CHAT,
         "max_input_tokens": row["context"],
         "max_output_tokens": row["max_output"],
         "max_tokens": row["max_output"],

@@ -1,6 +1,6 @@
 """Two gaps in LiteLLM's support for custom providers, closed for this provider alone.
 
-Each wraps a function of litellm.main if it is there, and otherwise does nothing: async streams then send their request
+Each wraps functions of LiteLLM's if they are there, and otherwise does nothing: async streams then send their request
 with the first chunk, and ``reasoning_effort`` needs ``allowed_openai_params``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves
 LiteLLM as it is, to the same effect.
 """
@@ -8,8 +8,10 @@ LiteLLM as it is, to the same effect.
 import functools
 import os
 from collections.abc import Callable, Coroutine
+from types import ModuleType
 from typing import Any
 
+import litellm
 import litellm.main
 from litellm.litellm_core_utils.core_helpers import process_response_headers
 
@@ -23,7 +25,7 @@ Function = Callable[..., Any]
 
 
 def install(register: Callable[[], None]) -> None:
-    """Wrap both functions; the second call finds them wrapped.
+    """Wrap the functions; the second call finds them wrapped.
 
     Args:
         register: Called before each call of this provider, which may have been forgotten in the meantime: a proxy that
@@ -31,17 +33,18 @@ def install(register: Callable[[], None]) -> None:
     """
     if os.environ.get("LITELLM_QWEN_PORTAL_SHIMS") == "0":
         return
-    _wrap("_complete_custom_providers", functools.partial(_open_streams, register=register))
-    _wrap("get_optional_params", _allow_thinking)
+    _wrap(litellm.main, "_complete_custom_providers", functools.partial(_open_streams, register=register))
+    _wrap(litellm.main, "get_optional_params", _allow_thinking)
+    _wrap(litellm, "get_supported_openai_params", _list_thinking)
 
 
-def _wrap(name: str, wrapper: Callable[[Function], Function]) -> None:
-    original = getattr(litellm.main, name, None)
+def _wrap(module: ModuleType, name: str, wrapper: Callable[[Function], Function]) -> None:
+    original = getattr(module, name, None)
     if original is None or hasattr(original, _MARK):
         return
     wrapped = functools.wraps(original)(wrapper(original))
     setattr(wrapped, _MARK, True)
-    setattr(litellm.main, name, wrapped)
+    setattr(module, name, wrapped)
 
 
 def _open_streams(original: Function, *, register: Callable[[], None]) -> Function:
@@ -95,3 +98,14 @@ def _allow_thinking(original: Function) -> Function:
         return original(*args, **kwargs)
 
     return get_optional_params
+
+
+def _list_thinking(original: Function) -> Function:
+    """Name the reasoning parameters to who asks, such as a Router that leaves out deployments without them."""
+
+    def get_supported_openai_params(model: str, custom_llm_provider: str | None = None, **kwargs: Any) -> Any:
+        found = original(model, custom_llm_provider, **kwargs)
+        ours = custom_llm_provider == PROVIDER or (not custom_llm_provider and model.startswith(f"{PROVIDER}/"))
+        return [*found, *_THINKING] if ours and isinstance(found, list) else found
+
+    return get_supported_openai_params

@@ -6,8 +6,22 @@ Source: docs/protocol.md, "Chat request". Tokens per effort are those LiteLLM us
 from collections.abc import Mapping
 from typing import Any
 
-_BUDGETS = {"minimal": 128, "low": 1_024, "medium": 2_048, "high": 4_096}
-_OFF = {"none", "disable", "disabled"}
+from qwen_portal.errors import QwenBadRequestError
+
+_OFF = {"enable_thinking": False}
+_ON = {"enable_thinking": True}
+_EFFORTS: Mapping[str, Mapping[str, Any]] = {
+    "none": _OFF,
+    "disable": _OFF,
+    "minimal": _ON | {"thinking_budget": 128},
+    "low": _ON | {"thinking_budget": 1_024},
+    "medium": _ON | {"thinking_budget": 2_048},
+    "high": _ON | {"thinking_budget": 4_096},
+    # as much as the model likes
+    "xhigh": _ON,
+    "max": _ON,
+}
+_TYPES: Mapping[str, Mapping[str, Any]] = {"enabled": _ON, "adaptive": _ON, "disabled": _OFF}
 
 
 def map_thinking(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,20 +34,38 @@ def map_thinking(params: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         The parameters without the two.
+
+    Raises:
+        QwenBadRequestError: One of the two is none of these.
     """
     rest = dict(params)
     effort, thinking = rest.pop("reasoning_effort", None), rest.pop("thinking", None)
     if isinstance(effort, Mapping):
         effort = effort.get("effort")
-    wanted: dict[str, Any] = {}
+    wanted: Mapping[str, Any] = {}
     if effort is not None:
-        wanted = _fields(on=effort not in _OFF, budget=_BUDGETS.get(str(effort)))
-    if isinstance(thinking, Mapping):
-        wanted = _fields(on=thinking.get("type") not in _OFF, budget=thinking.get("budget_tokens"))
-    return wanted | rest
+        wanted = _effort(effort)
+    if thinking is not None:
+        wanted = _thinking(thinking)
+    return {**wanted, **rest}
 
 
-def _fields(*, on: bool, budget: int | None) -> dict[str, Any]:
-    if not on:
-        return {"enable_thinking": False}
-    return {"enable_thinking": True} if budget is None else {"enable_thinking": True, "thinking_budget": budget}
+def _effort(effort: Any) -> Mapping[str, Any]:
+    fields = _EFFORTS.get(effort) if isinstance(effort, str) else None
+    if fields is None:
+        raise QwenBadRequestError(f"reasoning_effort is {effort!r}.", hint=f"It takes one of {', '.join(_EFFORTS)}.")
+    return fields
+
+
+def _thinking(thinking: Any) -> Mapping[str, Any]:
+    kind, budget = (
+        (thinking.get("type"), thinking.get("budget_tokens")) if isinstance(thinking, Mapping) else (None, None)
+    )
+    fields = _TYPES.get(kind) if isinstance(kind, str) else None
+    if fields is None or not (budget is None or (type(budget) is int and budget > 0)):
+        raise QwenBadRequestError(
+            f"thinking is {thinking!r}.",
+            hint="It takes {'type': 'enabled', 'budget_tokens': 2048}, with or without the tokens, "
+            "or {'type': 'disabled'}.",
+        )
+    return fields if fields is _OFF or budget is None else {**fields, "thinking_budget": budget}

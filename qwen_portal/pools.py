@@ -54,6 +54,11 @@ def lone_client() -> httpx.Client:
     return httpx.Client(**OPTIONS)
 
 
+def lone_async_client() -> httpx.AsyncClient:
+    """Open a client for one event loop that nobody shares; the caller closes it."""
+    return httpx.AsyncClient(**OPTIONS)
+
+
 def async_pool() -> httpx.AsyncClient:
     """Return the pool of the running event loop; connections cannot cross loops."""
     loop = asyncio.get_running_loop()
@@ -64,7 +69,7 @@ def async_pool() -> httpx.AsyncClient:
                 del _async_pools[key]
         entry = _async_pools.get(id(loop))
         if entry is None:
-            pool = httpx.AsyncClient(**OPTIONS)
+            pool = lone_async_client()
             entry = _async_pools[id(loop)] = (weakref.ref(loop), pool)
         return entry[1]
 

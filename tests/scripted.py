@@ -14,7 +14,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 @contextmanager
 def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Request]]:
-    """Let the handler answer every request outside an event loop; yield what was asked."""
+    """Let the handler answer every request, on event loops and outside; yield what was asked."""
     asked: list[httpx.Request] = []
 
     def note(request: httpx.Request) -> httpx.Response:
@@ -24,6 +24,7 @@ def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     with httpx.Client(transport=httpx.MockTransport(note)) as client, monkeypatch.context() as patch:
         patch.setattr(pools, "_sync_pool", client)
         patch.setattr(pools, "lone_client", lambda: nullcontext(client))
+        patch.setattr(pools, "lone_async_client", lambda: httpx.AsyncClient(transport=httpx.MockTransport(note)))
         yield asked
 
 

@@ -1,9 +1,11 @@
 """``qwen-portal proxy``."""
 
 import os
+import socket
 
 import click
 
+from qwen_portal.cli.proxy_guard import ThisMachineOnly
 from qwen_portal.cli.table import account_in_use
 from qwen_portal.errors import QwenError
 from qwen_portal.files import write_private
@@ -11,11 +13,14 @@ from qwen_portal.hosts import is_loopback
 from qwen_portal.session import Session
 
 _MASTER_KEY = "LITELLM_MASTER_KEY"
+# In the environment of the one run on this machine, never in a file that another run, on another address, could read.
+_KEYLESS = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
+_ORIGINS = "LITELLM_CORS_ORIGINS"
 
 # JSON is YAML too, but a person is to read this and to change a copy of it.
 _CONFIG = """\
 # Made by `qwen-portal proxy`, anew at each start. For one of your own: qwen-portal proxy --config-only >my.yaml
-# and then: litellm --config my.yaml
+# and then, with LITELLM_MASTER_KEY set: litellm --config my.yaml
 model_list:
   - model_name: coder-model
     litellm_params: {model: qwen-portal/coder-model}
@@ -39,11 +44,8 @@ router_settings:
 general_settings:
   # A look at /health asks each model for one token. With true, LiteLLM does so on its own, at your account's cost.
   background_health_checks: false
-"""
-_WITH_KEY = f"  master_key: os.environ/{_MASTER_KEY}\n"
-_WITHOUT_KEY = """\
-  # Nobody but this machine's users can reach it; LiteLLM would not start without this.
-  dangerously_permit_weak_or_unset_master_key: true
+  # The key that clients send. Never start LiteLLM without it: it would answer everybody.
+  master_key: os.environ/LITELLM_MASTER_KEY
 """
 
 
@@ -58,28 +60,40 @@ def command(host: str, port: int, *, config_only: bool) -> None:
     qwen-portal/…, and as their key that of the variable LITELLM_MASTER_KEY. Without one the proxy answers anybody, so
     it listens on this machine alone.
     """
-    guarded = bool(os.environ.get(_MASTER_KEY))
-    at_home = is_loopback(host)
-    config = _CONFIG + (_WITHOUT_KEY if at_home and not guarded else _WITH_KEY)
     if config_only:
-        click.echo(config, nl=False)
+        click.echo(_CONFIG, nl=False)
+        click.echo(f"Set {_MASTER_KEY} before you start litellm with it; it is the key of your clients.", err=True)
         return
-    if not guarded and not at_home:
+    guarded = bool(os.environ.get(_MASTER_KEY))
+    if not guarded and not is_loopback(host):
         raise QwenError(
             f"A proxy on {host} without a key would let everybody use your account.",
             hint=f"Set {_MASTER_KEY} to a long random text, such as sk-$(openssl rand -hex 24), and give it to your "
             "clients as their API key.",
         )
+    _check_free(host, port)
+    _start(host, port, guarded=guarded)
+
+
+def _check_free(host: str, port: int) -> None:
+    """Try to listen: LiteLLM would take another port without asking, or fail after seconds and end with 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as exc:
+        raise QwenError(
+            f"The proxy could not listen on {host}, port {port}: {exc.strerror or exc}.", hint="Choose another --port."
+        ) from None
+
+
+def _start(host: str, port: int, *, guarded: bool) -> None:
     if not guarded:
         # Else any web page in a browser on this machine could ask the proxy, and read what it answers.
-        os.environ.setdefault("LITELLM_CORS_ORIGINS", f"http://{host}:{port}")
-    _start(config, host, port)
-
-
-def _start(config: str, host: str, port: int) -> None:
+        os.environ.setdefault(_ORIGINS, f"http://{f'[{host}]' if ':' in host else host}:{port}")
     try:
-        import litellm.proxy.proxy_server  # noqa: F401 - it needs what the extra brings, and run_server would only print
+        # it needs what the extra brings, and run_server would only print that
         from litellm.proxy.proxy_cli import run_server
+        from litellm.proxy.proxy_server import app
     except ImportError as exc:
         raise QwenError(
             f"The proxy needs {exc.name or 'a package'}, which is not installed.",
@@ -89,8 +103,16 @@ def _start(config: str, host: str, port: int) -> None:
     if account_in_use(session) is None:
         click.echo("Nobody is signed in yet; the proxy answers with errors until `qwen-portal login`.", err=True)
     path = session.settings.home / "proxy.yaml"
-    write_private(path, config)
+    write_private(path, _CONFIG)
     click.echo(f"The configuration is {path}.", err=True)
-    run_server.main(
-        ["--config", str(path), "--host", host, "--port", str(port)], prog_name="litellm", standalone_mode=False
-    )
+    options = ["--config", str(path), "--host", host, "--port", str(port)]
+    if not guarded:
+        click.echo(f"No {_MASTER_KEY} is set: every program on this machine can use the account.", err=True)
+        os.environ[_KEYLESS] = "true"
+        if not os.environ.get(_MASTER_KEY):
+            # an empty one is none; importing LiteLLM may have found one in .env
+            os.environ.pop(_MASTER_KEY, None)
+        app.add_middleware(ThisMachineOnly, origins=os.environ[_ORIGINS].split(","))
+        # further processes would load the application without the line above
+        options += ["--num_workers", "1"]
+    run_server.main(options, prog_name="litellm", standalone_mode=False)

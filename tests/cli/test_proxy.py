@@ -1,6 +1,7 @@
 """``qwen-portal proxy``: what it configures, and whom it lets in. The proxy itself is tested in tests/real."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,22 +11,51 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from litellm.proxy import proxy_cli
 
+from qwen_portal.cli import proxy
+from qwen_portal.cli.proxy_guard import ThisMachineOnly
 from qwen_portal.emulator import Emulator
 from tests.cli.program import run
 
 KEY = "sk-0123456789abcdef"
+PERMISSION = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
+# before the tests replace it
+CHECK_FREE = proxy._check_free
 
 
 @pytest.fixture(autouse=True)
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start without a master key, and forget what a start leaves in the environment."""
     monkeypatch.delenv("LITELLM_MASTER_KEY", raising=False)
-    monkeypatch.setenv("LITELLM_CORS_ORIGINS", "")
-    monkeypatch.delenv("LITELLM_CORS_ORIGINS")
+    for name in ("LITELLM_CORS_ORIGINS", PERMISSION):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every port be free: the machine's own are none of these tests' business."""
+    monkeypatch.setattr(proxy, "_check_free", lambda host, port: None)
+
+
+class Application:
+    """Stands in for LiteLLM's; what is put around it is noted."""
+
+    def __init__(self) -> None:
+        self.around: list[tuple[Any, dict[str, Any]]] = []
+
+    def add_middleware(self, middleware: Any, **options: Any) -> None:
+        """Note a middleware."""
+        self.around.append((middleware, options))
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def application() -> Application:
+    """Return what the server would serve."""
+    return Application()
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch, application: Application) -> list[dict[str, Any]]:
     """Stand in for LiteLLM's server; its options are noted."""
     calls: list[dict[str, Any]] = []
 
@@ -33,10 +63,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     @click.option("--config")
     @click.option("--host")
     @click.option("--port", type=int)
+    @click.option("--num_workers", type=int)
     def run_server(**options: Any) -> None:
         calls.append(options)
 
-    monkeypatch.setitem(sys.modules, "litellm.proxy.proxy_server", type(sys)("proxy_server"))
+    server = type(sys)("proxy_server")
+    monkeypatch.setattr(server, "app", application, raising=False)
+    monkeypatch.setitem(sys.modules, "litellm.proxy.proxy_server", server)
     monkeypatch.setattr(proxy_cli, "run_server", run_server)
     return calls
 
@@ -55,29 +88,40 @@ def test_config_only_prints_a_configuration_and_starts_nothing(started: list[dic
     assert config["litellm_settings"]["custom_provider_map"] == [
         {"provider": "qwen-portal", "custom_handler": "litellm_qwen_portal.handler"}
     ]
-    assert result.stderr == ""
+    assert "LITELLM_MASTER_KEY" in result.stderr
     assert not started
 
 
-@pytest.mark.parametrize(
-    ("host", "key", "expected"),
-    [
-        ("127.0.0.1", "", "dangerously_permit_weak_or_unset_master_key"),
-        ("::1", "", "dangerously_permit_weak_or_unset_master_key"),
-        ("127.0.0.1", KEY, "master_key"),
-        ("0.0.0.0", "", "master_key"),  # noqa: S104 - that is the case
-    ],
-)
-def test_the_master_key_stays_in_its_variable(
-    host: str, key: str, expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The configuration names the variable; without a key it opens the proxy to this machine only."""
-    if key:
-        monkeypatch.setenv("LITELLM_MASTER_KEY", key)
+@pytest.mark.parametrize("key", ["", KEY])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "0.0.0.0"])  # noqa: S104 - the cases
+def test_the_master_key_stays_in_its_variable(host: str, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key or without, for whatever address: a configuration always asks for the variable's key."""
+    monkeypatch.setenv("LITELLM_MASTER_KEY", key)
     output = run("proxy", "--host", host, "--config-only").stdout
     general = yaml.safe_load(output)["general_settings"]
-    assert set(general) == {"background_health_checks", expected}
+    assert general == {"background_health_checks": False, "master_key": "os.environ/LITELLM_MASTER_KEY"}
+    assert "dangerous" not in output
     assert KEY not in output
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_a_run_without_a_key_leaves_no_permission_behind(
+    key: str | None,
+    signed_in: Emulator,
+    started: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """That nobody needs a key is said to this one process; the file that it leaves asks for one."""
+    if key is not None:
+        monkeypatch.setenv("LITELLM_MASTER_KEY", key)
+    result = run("proxy")
+    assert result.exit_code == 0
+    assert len(started) == 1
+    assert os.environ[PERMISSION] == "true"
+    assert "LITELLM_MASTER_KEY" not in os.environ
+    assert "every program on this machine" in result.stderr
+    assert (tmp_path / "state" / "proxy.yaml").read_text("utf-8") == run("proxy", "--config-only").stdout
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "proxy.example"])  # noqa: S104 - the cases
@@ -90,7 +134,11 @@ def test_others_need_a_master_key(host: str, started: list[dict[str, Any]]) -> N
 
 
 def test_with_a_master_key_it_listens_anywhere(
-    signed_in: Emulator, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    signed_in: Emulator,
+    started: list[dict[str, Any]],
+    application: Application,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """LiteLLM's own server gets host, port and the file, which only its owner can read."""
     monkeypatch.setenv("LITELLM_MASTER_KEY", KEY)
@@ -98,21 +146,59 @@ def test_with_a_master_key_it_listens_anywhere(
     assert result.exit_code == 0
     (options,) = started
     path = tmp_path / "state" / "proxy.yaml"
-    assert options == {"config": str(path), "host": "0.0.0.0", "port": 4321}  # noqa: S104 - as above
+    expected = {"config": str(path), "host": "0.0.0.0", "port": 4321, "num_workers": None}  # noqa: S104 - as above
+    assert options == expected
+    assert not application.around
+    assert PERMISSION not in os.environ
     assert path.stat().st_mode & 0o077 == 0
     assert "master_key: os.environ/LITELLM_MASTER_KEY" in path.read_text("utf-8")
     assert str(path) in result.stderr
 
 
 def test_a_web_page_cannot_read_from_a_proxy_without_a_key(
-    signed_in: Emulator, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    signed_in: Emulator, started: list[dict[str, Any]], application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LiteLLM would let every origin in; a user's own choice stays."""
+    """LiteLLM would let every origin in; a user's own choice stays, and there is one process to guard."""
     run("proxy", "--port", "4321")
     assert os.environ["LITELLM_CORS_ORIGINS"] == "http://127.0.0.1:4321"
     monkeypatch.setenv("LITELLM_CORS_ORIGINS", "https://mine.example")
     run("proxy")
     assert os.environ["LITELLM_CORS_ORIGINS"] == "https://mine.example"
+    assert application.around == [
+        (ThisMachineOnly, {"origins": ["http://127.0.0.1:4321"]}),
+        (ThisMachineOnly, {"origins": ["https://mine.example"]}),
+    ]
+    assert [options["num_workers"] for options in started] == [1, 1]
+
+
+def test_the_origin_of_an_ipv6_address_has_brackets(signed_in: Emulator, started: list[dict[str, Any]]) -> None:
+    """As browsers write it."""
+    run("proxy", "--host", "::1", "--port", "4321")
+    assert os.environ["LITELLM_CORS_ORIGINS"] == "http://[::1]:4321"
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_a_port_in_use_is_told_before_the_start(
+    key: str, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteLLM would take another one, or end with 0."""
+    monkeypatch.setattr(proxy, "_check_free", CHECK_FREE)
+    monkeypatch.setenv("LITELLM_MASTER_KEY", key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        result = run("proxy", "--port", str(port))
+    assert result.exit_code == 1
+    assert str(port) in result.stderr
+    assert "Choose another --port." in result.stderr
+    assert not started
+
+
+def test_a_port_that_is_free_is_taken(signed_in: Emulator, started: list[dict[str, Any]]) -> None:
+    """Looking leaves it free, on either kind of address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    CHECK_FREE("127.0.0.1", port)
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_it_says_that_nobody_is_signed_in(started: list[dict[str, Any]]) -> None:

@@ -159,7 +159,9 @@ def test_file_data_unit_test(signed_in: Emulator) -> None:
 
 def test_message_with_name(signed_in: Emulator) -> None:
     """A message may name its author."""
-    assert call([{"role": "user", "content": "Hello", "name": "test_name"}]).choices[0].message.content
+    named = {"role": "user", "content": "Hello", "name": "test_name"}
+    assert call([named]).choices[0].message.content
+    assert signed_in.chats()[-1].body["messages"] == [named]
 
 
 @pytest.mark.parametrize("kind", ["json_object", "text"])
@@ -303,17 +305,24 @@ def test_completion_cost(signed_in: Emulator) -> None:
         "output_cost_per_token": 0.002,
         "cache_read_input_token_cost": 0.001,
     }
-    # LiteLLM keeps a price for the process, so it is one of a model that no other test prices
-    priced = call(model="qwen-portal/qwen3-coder-plus", **prices)
+    name = "qwen-portal/qwen3-coder-plus"
+    free = {price: litellm.model_cost[name][price] for price in prices}
+    try:
+        priced = call(model=name, **prices)
+    finally:
+        # LiteLLM keeps a price for the process
+        litellm.register_model({name: litellm.model_cost[name] | free})
     cached = priced.usage.prompt_tokens_details.cached_tokens
     expected = (priced.usage.prompt_tokens - cached) * 0.003 + cached * 0.001 + priced.usage.completion_tokens * 0.002
     assert priced._hidden_params["response_cost"] == pytest.approx(expected)
 
 
 def test_supports_audio_input() -> None:
-    """LiteLLM knows that there is none."""
-    assert not litellm.utils.supports_audio_input(MODEL)
-    assert not litellm.utils.supports_audio_input(VISION)
+    """LiteLLM knows both models, and that neither hears or speaks."""
+    for model in (MODEL, VISION):
+        assert litellm.get_model_info(model)["mode"] == "chat"
+        assert not litellm.utils.supports_audio_input(model)
+        assert not litellm.utils.supports_audio_output(model)
 
 
 def test_function_calling_with_tool_response(signed_in: Emulator) -> None:

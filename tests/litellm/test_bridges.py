@@ -1,6 +1,9 @@
 """What users expect to work through LiteLLM's own bridges and helpers; no code of this project makes them."""
 
 import asyncio
+import gc
+import json
+from importlib.util import find_spec
 from typing import Any
 
 import litellm
@@ -11,7 +14,8 @@ from litellm import anthropic_interface as anthropic
 from litellm.caching.caching import Cache
 
 from qwen_portal.emulator import Emulator
-from tests.litellm.ways import HELLO, MODEL, TOOL, WAYS, WEATHER, acall, call, run
+from tests.canaries import KEY, assert_none_in
+from tests.litellm.ways import HELLO, MODEL, TOOL, WAYS, WEATHER, ask, call, run
 
 
 def test_responses(signed_in: Emulator) -> None:
@@ -31,15 +35,27 @@ def test_anthropic_messages(signed_in: Emulator) -> None:
 
 
 def test_anthropic_messages_streamed(signed_in: Emulator) -> None:
-    """The same in Anthropic's events, from the first to the last."""
+    """The same in Anthropic's events, from the first to the last, with the usage of a whole answer."""
+    expected = ask().usage
+    cached = expected.prompt_tokens_details.cached_tokens or 0
+    signed_in.clear_log()
 
     async def read() -> str:
         stream: Any = await anthropic.messages.acreate(model=MODEL, messages=HELLO, max_tokens=100, stream=True)
-        return "".join([event.decode() if isinstance(event, bytes) else str(event) async for event in stream])
+        return "".join([event.decode() async for event in stream])
 
-    events = run(read)
-    assert "message_start" in events
-    assert "message_stop" in events
+    events = [json.loads(line.removeprefix("data: ")) for line in run(read).splitlines() if line.startswith("data: ")]
+    kinds = [event["type"] for event in events]
+    assert (kinds[0], kinds[-1]) == ("message_start", "message_stop")
+    texts = [event["delta"]["text"] for event in events if event.get("delta", {}).get("type") == "text_delta"]
+    assert "4" in "".join(texts)
+    (last,) = [event for event in events if event["type"] == "message_delta"]
+    assert last["delta"]["stop_reason"] == "end_turn"
+    usage = last["usage"]
+    assert usage["input_tokens"] + usage.get("cache_read_input_tokens", 0) == expected.prompt_tokens
+    assert usage["output_tokens"] == expected.completion_tokens
+    assert cached <= expected.prompt_tokens
+    assert len(signed_in.chats()) == 1
 
 
 def test_text_completion(signed_in: Emulator) -> None:
@@ -50,7 +66,7 @@ def test_text_completion(signed_in: Emulator) -> None:
     assert "4" in "".join(piece.choices[0].text or "" for piece in pieces)
 
 
-@pytest.mark.parametrize("way", ["completion", "acompletion", "stream"])
+@pytest.mark.parametrize("way", WAYS)
 def test_caching(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """Three equal calls are one request."""
     monkeypatch.setattr(litellm, "cache", Cache())
@@ -59,10 +75,54 @@ def test_caching(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch, way: str)
     assert len(signed_in.chats()) == 1
 
 
-def test_fallbacks(signed_in: Emulator) -> None:
+# A sync call with fallbacks runs on an event loop that LiteLLM leaves without closing what was opened on it (and a sync
+# stream cannot be read after it, whatever the provider).
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning",
+    "ignore:coroutine 'Logging.async_success_handler' was never awaited:RuntimeWarning",  # 1.91 only
+)
+@pytest.mark.parametrize("way", ["completion", "acompletion", "astream"])
+def test_fallbacks(signed_in: Emulator, way: str) -> None:
     """A model that there is not makes way for one that there is."""
-    # a sync call with fallbacks runs on an event loop that LiteLLM leaves without closing what it opened
-    assert "4" in acall(model="qwen-portal/none", fallbacks=[MODEL]).choices[0].message.content
+    assert "4" in WAYS[way](model="qwen-portal/none", fallbacks=[MODEL]).text
+    assert [entry.body["model"] for entry in signed_in.chats()] == ["none", "coder-model"]
+    gc.collect()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_larger_window_without_a_router(signed_in: Emulator, way: str) -> None:
+    """context_window_fallback_dict names the model that takes a longer prompt."""
+    signed_in.scenario("input-range", times=1)
+    vision = "qwen-portal/vision-model"
+    assert "4" in WAYS[way](model=vision, context_window_fallback_dict={vision: MODEL}).text
+    assert [entry.body["model"] for entry in signed_in.chats()] == ["vision-model", "coder-model"]
+
+
+def test_health_check(signed_in: Emulator) -> None:
+    """One request for one token; a failure is told, without a token of ours."""
+    params = {"model": MODEL, "messages": HELLO, "max_tokens": 1}
+    if find_spec("fastapi") is None:
+        # older ones look up their proxy first, whatever the provider
+        with pytest.raises(ModuleNotFoundError):
+            run(lambda: litellm.ahealth_check(params, mode="chat"))
+        return
+    assert "error" not in run(lambda: litellm.ahealth_check(params, mode="chat"))
+    assert [entry.body["max_tokens"] for entry in signed_in.chats()] == [1]
+    signed_in.scenario("error-500")
+    failed = run(lambda: litellm.ahealth_check(params | {"max_retries": 0}, mode="chat"))
+    assert "qwen-portal" in str(failed["error"])
+    assert_none_in(str(failed), signed_in.issued_tokens())
+
+
+def test_check_valid_key(emulator: Emulator) -> None:
+    """LiteLLM asks with the key that it is given; without an address for it the answer is no."""
+    assert not litellm.check_valid_key(MODEL, KEY)
+    assert not emulator.chats()
+
+
+def test_get_valid_models() -> None:
+    """LiteLLM lists the models of its own providers only."""
+    assert litellm.get_valid_models(custom_llm_provider="qwen-portal") == []
 
 
 def test_batch_completion(signed_in: Emulator) -> None:
@@ -73,14 +133,22 @@ def test_batch_completion(signed_in: Emulator) -> None:
 
 
 def test_token_counter_and_model_limits() -> None:
-    """Counting needs no request, and a prompt can be held against the window."""
-    assert litellm.token_counter(model=MODEL, messages=HELLO) > 0
+    """Counting needs no request, and a prompt can be held against the window that was registered."""
+    counted = litellm.token_counter(model=MODEL, messages=HELLO)
+    assert 0 < counted < (litellm.get_model_info(MODEL)["max_input_tokens"] or 0)
     assert litellm.get_max_tokens(MODEL) == 65_536
+    long: Any = [{"role": "user", "content": "What is 2+2? " * 20_000}] * 4
+    vision = "qwen-portal/vision-model"
+    assert litellm.token_counter(model=vision, messages=long) > (
+        litellm.get_model_info(vision)["max_input_tokens"] or 0
+    )
 
 
 def test_mock_response(signed_in: Emulator) -> None:
-    """A test's own answer needs no service."""
-    assert call(mock_response="Fine.").choices[0].message.content == "Fine."
+    """A test's own answer needs no service, and has the registered price."""
+    answer = call(mock_response="Fine.")
+    assert answer.choices[0].message.content == "Fine."
+    assert answer._hidden_params["response_cost"] == 0.0
     assert not signed_in.chats()
 
 
@@ -99,6 +167,18 @@ def test_chat_litellm(signed_in: Emulator) -> None:
     assert "4" in "".join(str(piece.content) for piece in model.stream("What is 2+2?"))
     called: Any = model.bind_tools([TOOL]).invoke([HumanMessage(WEATHER[0]["content"])])
     assert [made["args"] for made in called.tool_calls] == [{"city": "Paris"}]
+
+
+def test_chat_litellm_shows_the_reasoning(signed_in: Emulator) -> None:
+    """Apart from the text, whole and streamed."""
+    model = ChatLiteLLM(model=MODEL, model_kwargs={"reasoning_effort": "low"})
+    whole = model.invoke("What is 2+2?")
+    reasoning = whole.additional_kwargs["reasoning_content"]
+    assert reasoning
+    assert reasoning not in str(whole.content)
+    pieces = list(model.stream("What is 2+2?"))
+    assert "".join(piece.additional_kwargs.get("reasoning_content", "") for piece in pieces) == reasoning
+    assert [entry.body["thinking_budget"] for entry in signed_in.chats()] == [1_024, 1_024]
 
 
 def test_the_loop_is_free_during_a_refresh(signed_in: Emulator) -> None:

@@ -6,8 +6,9 @@ import litellm
 import pytest
 from litellm import exceptions
 
+from qwen_portal import QwenTimeoutError
 from qwen_portal.emulator import Emulator
-from tests.litellm.ways import HELLO, MODEL, WAYS, ask, call
+from tests.litellm.ways import CALLS, HELLO, MODEL, TOOL, WAYS, ask, call
 
 PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # noqa: E501 - one pixel
 
@@ -30,8 +31,9 @@ def test_a_whole_answer_is_a_litellm_response_with_real_usage(signed_in: Emulato
     assert response._hidden_params["response_cost"] == 0.0
 
 
-def test_the_parameters_of_openai_arrive(signed_in: Emulator) -> None:
-    """What LiteLLM takes as OpenAI's reaches the service under the same name."""
+@pytest.mark.parametrize("way", CALLS)
+def test_the_parameters_of_openai_arrive(signed_in: Emulator, way: str) -> None:
+    """What LiteLLM takes as OpenAI's reaches the service under the same name, whichever way is asked."""
     sent: dict[str, Any] = {
         "temperature": 0.5,
         "top_p": 0.9,
@@ -42,8 +44,12 @@ def test_the_parameters_of_openai_arrive(signed_in: Emulator) -> None:
         "logprobs": True,
         "top_logprobs": 2,
         "max_tokens": 100,
+        "response_format": {"type": "text"},
+        "tools": [TOOL],
+        "tool_choice": "none",
+        "parallel_tool_calls": False,
     }
-    call(**sent)
+    CALLS[way](**sent)
     assert sent.items() <= signed_in.chats()[-1].body.items()
 
 
@@ -55,11 +61,12 @@ def test_qwens_own_parameters_and_extra_body_arrive(signed_in: Emulator) -> None
     assert set(body) == {"model", "messages", "max_tokens", "stream", "top_k", "repetition_penalty"}
 
 
+@pytest.mark.parametrize("way", CALLS)
 @pytest.mark.parametrize("name", ["extra_headers", "headers"])
-def test_extra_headers_arrive_and_cannot_replace_the_bearer(signed_in: Emulator, name: str) -> None:
+def test_extra_headers_arrive_and_cannot_replace_the_bearer(signed_in: Emulator, name: str, way: str) -> None:
     """A caller's header is sent; an Authorization among them is not."""
     given: dict[str, Any] = {name: {"X-Trace": "abc", "Authorization": "Basic x"}}
-    call(**given)
+    CALLS[way](**given)
     headers = signed_in.chats()[-1].headers
     assert headers["x-trace"] == "abc"
     assert headers["authorization"].startswith("Bearer ")
@@ -88,6 +95,28 @@ def test_reasoning_is_asked_for_in_qwens_words(
     assert "4" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("effort", "sent"),
+    [
+        ("disable", {"enable_thinking": False}),
+        ("none", {"enable_thinking": False}),
+        ("minimal", {"enable_thinking": True, "thinking_budget": 128}),
+        ("low", {"enable_thinking": True, "thinking_budget": 1_024}),
+        ("medium", {"enable_thinking": True, "thinking_budget": 2_048}),
+        ("high", {"enable_thinking": True, "thinking_budget": 4_096}),
+        ("xhigh", {"enable_thinking": True}),
+        ({"effort": "low", "summary": "auto"}, {"enable_thinking": True, "thinking_budget": 1_024}),
+        ({"summary": "auto"}, {}),
+    ],
+    ids=str,
+)
+def test_each_effort_has_its_budget(signed_in: Emulator, effort: Any, sent: dict[str, Any]) -> None:
+    """As LiteLLM has them for other providers; above them the model decides."""
+    call(reasoning_effort=effort)
+    body = signed_in.chats()[-1].body
+    assert {name: body[name] for name in body if "thinking" in name or "reasoning" in name} == sent
+
+
 def test_reasoning_parameters_of_other_providers_are_left_alone() -> None:
     """The shim is for this provider only: elsewhere LiteLLM refuses as before."""
     with pytest.raises(exceptions.UnsupportedParamsError, match="thinking"):
@@ -96,18 +125,19 @@ def test_reasoning_parameters_of_other_providers_are_left_alone() -> None:
 
 def test_the_developer_role_and_a_bare_image_address_are_translated(signed_in: Emulator) -> None:
     """Two shapes of OpenAI's that the service does not know are sent as it knows them, and the caller's stay."""
+    labelled = {"type": "image_url", "image_url": {"url": PNG, "format": "image/png", "detail": "low"}}
     messages: list[dict[str, Any]] = [
         {"role": "developer", "content": "Be brief."},
         {
             "role": "user",
-            "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": PNG}],
+            "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": PNG}, labelled],
         },
     ]
     before = repr(messages)
     ask(messages, model="qwen-portal/vision-model")
     sent = signed_in.chats()[-1].body["messages"]
     assert sent[0]["role"] == "system"
-    assert sent[1]["content"][1]["image_url"] == {"url": PNG}
+    assert [part["image_url"] for part in sent[1]["content"][1:]] == [{"url": PNG}, {"url": PNG, "detail": "low"}]
     assert repr(messages) == before
 
 
@@ -129,11 +159,14 @@ def test_a_response_format_is_sent_and_kept(signed_in: Emulator) -> None:
     assert signed_in.chats()[-1].body["response_format"] == {"type": "json_object"}
 
 
-def test_the_timeout_of_the_call_holds(signed_in: Emulator) -> None:
-    """A silent service ends the call after the seconds that it names."""
+@pytest.mark.parametrize("way", WAYS)
+def test_the_timeout_of_the_call_holds(signed_in: Emulator, way: str) -> None:
+    """A service that falls silent ends the call after the seconds that it names, also in the middle of a stream."""
     signed_in.scenario("silence")
-    with pytest.raises(exceptions.Timeout, match=r"0\.2 s"):
-        call(timeout=0.2)
+    with pytest.raises((exceptions.Timeout, exceptions.MidStreamFallbackError), match=r"0\.2 s") as caught:
+        WAYS[way](timeout=0.2)
+    error = getattr(caught.value, "original_exception", None) or caught.value
+    assert isinstance(error.__cause__, QwenTimeoutError)
 
 
 def test_the_request_that_is_logged_is_the_one_that_was_asked_for(signed_in: Emulator) -> None:

@@ -1,23 +1,38 @@
 """What LiteLLM knows about the provider once the package is imported."""
 
+import inspect
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import litellm
 import pytest
+from litellm import exceptions
 from litellm.llms.custom_llm import CustomLLM
 
 import litellm_qwen_portal
 from litellm_qwen_portal import registration, shims
 from qwen_portal.emulator import Emulator
-from tests.litellm.ways import CALLS, MODEL
+from qwen_portal.models import KNOWN
+from tests.litellm.test_accounts import LITELLM
+from tests.litellm.ways import CALLS, MODEL, call
+from tests.litellm.ways import WAYS as ANSWERS
 
 VISION = "qwen-portal/vision-model"
+
+
+WRAPPED: list[tuple[Any, str]] = [
+    (litellm.main, "_complete_custom_providers"),
+    (litellm.main, "get_optional_params"),
+    (litellm, "get_supported_openai_params"),
+]
+# before a test replaces it
+WRAP = shims._wrap
 
 
 def entries() -> list[Any]:
@@ -27,12 +42,31 @@ def entries() -> list[Any]:
 
 def test_registering_again_changes_nothing() -> None:
     """One entry, one wrapper of each function, however often it is called."""
-    complete = litellm.main._complete_custom_providers
+    before = [getattr(module, name) for module, name in WRAPPED]
+    assert all(hasattr(function, "__wrapped__") for function in before)
     for _ in range(3):
         litellm_qwen_portal.register()
     assert len(entries()) == 1
     assert litellm._custom_providers.count("qwen-portal") == litellm.provider_list.count("qwen-portal") == 1
-    assert litellm.main._complete_custom_providers is complete
+    assert [getattr(module, name) for module, name in WRAPPED] == before
+
+
+def test_registering_again_reads_nothing_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call registers, and LiteLLM's version is the same all the while."""
+    asked: list[str] = []
+
+    def version(name: str) -> str:
+        asked.append(name)
+        return "1.106.2"
+
+    monkeypatch.setattr(metadata, "version", version)
+    registration._litellm_version.cache_clear()
+    try:
+        for _ in range(3):
+            litellm_qwen_portal.register()
+    finally:
+        registration._litellm_version.cache_clear()
+    assert asked == ["litellm"]
 
 
 def test_other_providers_stay_and_a_lost_entry_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,13 +96,34 @@ def test_limits_and_prices_are_known(model: str, context: int, output: int) -> N
     assert litellm.get_max_tokens(model) == output
 
 
+def test_other_models_that_the_portal_answers_to_are_free_too(signed_in: Emulator) -> None:
+    """A wildcard leads to them; their cost is nought, and that of an id that nobody has seen stays unknown."""
+    for model in KNOWN:
+        assert litellm.completion_cost(model=f"qwen-portal/{model}", prompt="a", completion="b") == 0.0
+    assert call(model="qwen-portal/qwen3-coder-flash")._hidden_params["response_cost"] == 0.0
+    with pytest.raises(Exception, match="qwen-portal/unseen"):
+        litellm.completion_cost(model="qwen-portal/unseen", prompt="a", completion="b")
+
+
 def test_capabilities_are_known() -> None:
     """Both call tools; images are for vision-model, reasoning for coder-model."""
     for model, images in ((MODEL, False), (VISION, True)):
         assert litellm.supports_function_calling(model)
+        # 1.91 does not hand this one of a custom provider's on
+        assert litellm.supports_parallel_function_calling(model) or LITELLM < (1, 100)
+        assert litellm.utils.supports_tool_choice(model)
+        assert litellm.utils.supports_system_messages(model, None)
         assert litellm.supports_response_schema(model)
         assert litellm.supports_vision(model) is images
         assert litellm.supports_reasoning(model) is not images
+
+
+def test_the_reasoning_parameters_are_known_to_be_supported() -> None:
+    """A Router that checks before calls does not leave the deployment out; other providers' lists stay."""
+    for given in ({"model": MODEL}, {"model": "coder-model", "custom_llm_provider": "qwen-portal"}):
+        assert {"reasoning_effort", "thinking", "tools"} <= set(litellm.get_supported_openai_params(**given) or ())
+    others = litellm.get_supported_openai_params("coder-model", "openai_like") or []
+    assert "thinking" not in others
 
 
 def test_both_models_are_listed_for_wildcards() -> None:
@@ -99,12 +154,20 @@ def test_registering_logs_no_warning_about_prices(
     assert MODEL in litellm.model_cost
 
 
-def test_a_litellm_without_the_wrapped_functions_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shims feature-detect: what is not there is not wrapped."""
-    monkeypatch.delattr(litellm.main, "_complete_custom_providers")
-    monkeypatch.delattr(litellm.main, "get_optional_params")
-    shims.install(litellm_qwen_portal.register)
-    assert not hasattr(litellm.main, "_complete_custom_providers")
+@pytest.mark.parametrize("way", CALLS)
+def test_a_litellm_without_the_wrapped_functions_still_works(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The shims feature-detect: under other names LiteLLM's functions stay its own, and calls are answered."""
+    for module, name in WRAPPED:
+        monkeypatch.setattr(module, name, inspect.unwrap(getattr(module, name)))
+    monkeypatch.setattr(shims, "_wrap", lambda module, name, wrapper: WRAP(module, f"{name}_of_tomorrow", wrapper))
+    litellm_qwen_portal.register()
+    assert "4" in ANSWERS[way]().text
+    assert not any(hasattr(getattr(module, name), "__wrapped__") for module, name in WRAPPED)
+    assert not any(hasattr(module, f"{name}_of_tomorrow") for module, name in WRAPPED)
+    with pytest.raises(exceptions.UnsupportedParamsError):
+        CALLS[way](thinking={"type": "enabled"})
 
 
 def forget_everything(monkeypatch: pytest.MonkeyPatch) -> None:

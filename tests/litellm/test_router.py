@@ -12,7 +12,8 @@ from qwen_portal import retry
 from qwen_portal.emulator import Emulator
 from qwen_portal.session import Session
 from qwen_portal.sign_in import sign_in
-from tests.litellm.ways import HELLO, MODEL, call, join, run
+from tests.litellm.ways import CALLS, HELLO, MODEL, call, join, run
+from tests.litellm.ways import WAYS as ANSWERS
 
 Deployment = dict[str, Any]
 
@@ -94,6 +95,16 @@ def test_a_router_retries_and_the_core_does_not_multiply_it(signed_in: Emulator,
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_in_a_router_nobody_else_repeats(signed_in: Emulator, way: str) -> None:
+    """A service that stays down is asked once and for each of the Router's retries."""
+    router = Router(model_list=[deployment()], num_retries=2, disable_cooldowns=True)
+    signed_in.scenario("error-500")
+    with pytest.raises(exceptions.InternalServerError):
+        WAYS[way](router)
+    assert len(signed_in.chats()) == 1 + 2
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_a_deployment_that_cannot_sign_in_is_passed_over(signed_in: Emulator, way: str) -> None:
     """Six calls of six are answered by the deployment that works."""
     router = Router(model_list=[deployment(qwen_account="default"), deployment(qwen_account="nobody")])
@@ -113,22 +124,32 @@ def test_a_prompt_that_is_too_long_goes_to_the_larger_window(signed_in: Emulator
     assert [entry.body["model"] for entry in signed_in.chats()] == ["vision-model", "coder-model"]
 
 
-def test_an_exhausted_account_makes_way_for_another_deployment(two_accounts: Emulator) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_an_exhausted_account_makes_way_for_another_deployment(two_accounts: Emulator, way: str) -> None:
     """A quota error puts the deployment into LiteLLM's cool-down and the other one answers."""
     two_accounts.set_quota(0, account=1)
     router = Router(
         model_list=[deployment(qwen_account="default"), deployment(qwen_account="work")], num_retries=3, allowed_fails=0
     )
-    assert all("4" in ask(router) for _ in range(6))
+    assert all("4" in WAYS[way](router) for _ in range(6))
     assert {entry.account for entry in two_accounts.chats() if entry.status == 200} == {2}
 
 
-def test_without_a_router_num_retries_adds_and_does_not_multiply(signed_in: Emulator) -> None:
+@pytest.mark.parametrize("way", CALLS)
+def test_without_a_router_num_retries_adds_and_does_not_multiply(signed_in: Emulator, way: str) -> None:
     """At most the first try, the core's repeats and LiteLLM's: 1 + n + n, as with built-in providers."""
     signed_in.scenario("error-500")
     with pytest.raises(exceptions.InternalServerError):
-        call(num_retries=3)
+        CALLS[way](num_retries=3)
     assert len(signed_in.chats()) == 1 + 3 + 3
+
+
+@pytest.mark.parametrize("way", ANSWERS)
+def test_without_a_router_num_retries_outlives_failures(signed_in: Emulator, way: str) -> None:
+    """More of them than the core repeats by itself; also where the answer is streamed on an event loop."""
+    signed_in.scenario("error-500", times=5)
+    assert "4" in ANSWERS[way](num_retries=3).text
+    assert [entry.status for entry in signed_in.chats()] == [500] * 5 + [200]
 
 
 @pytest.mark.parametrize(("asked", "requests"), [({}, 3), ({"max_retries": 0}, 1), ({"max_retries": 1}, 2)])

@@ -14,7 +14,7 @@ from litellm_qwen_portal.chunks import UsageFirst
 from qwen_portal import QwenStreamError, pools
 from qwen_portal.emulator import Emulator
 from tests.litellm.conftest import finish_logging
-from tests.litellm.ways import HELLO, MODEL, aask_stream, achunks, ask, ask_stream, call, chunks, run
+from tests.litellm.ways import HELLO, MODEL, WAYS, aask_stream, achunks, ask, ask_stream, call, chunks, run
 
 STREAMS = {"stream": ask_stream, "astream": aask_stream}
 READ = {"stream": chunks, "astream": achunks}
@@ -54,9 +54,41 @@ def test_callbacks_get_real_usage_although_the_caller_did_not_ask(signed_in: Emu
     finish_logging()
     assert not any(getattr(piece, "usage", None) for piece in pieces)
     expected = ask().usage
-    assert [(usage.prompt_tokens, usage.completion_tokens) for usage in seen[:1]] == [
+    assert seen
+    assert {(usage.prompt_tokens, usage.completion_tokens) for usage in seen} == {
         (expected.prompt_tokens, expected.completion_tokens)
-    ]
+    }
+
+
+class Announced(CustomLogger):
+    """Counts what is said before a request and after its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = 0
+        self.after = 0
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        """Before a request."""
+        self.before += 1
+
+    def log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """After an answer."""
+        self.after += 1
+
+    async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """After an answer."""
+        self.after += 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_is_announced_once_and_its_answer_too(signed_in: Emulator, way: str) -> None:
+    """A proxy books what callbacks are told, so none is told twice."""
+    told = Announced()
+    litellm.callbacks = [told]
+    WAYS[way]()
+    finish_logging()
+    assert (told.before, told.after) == (1, 1)
 
 
 @pytest.mark.parametrize("way", READ)

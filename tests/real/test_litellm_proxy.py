@@ -119,6 +119,44 @@ def test_other_models_by_name_and_wildcard(client: openai.OpenAI, portal: Emulat
     assert portal.chats()[-1].body["model"] == model.removeprefix("qwen-portal/")
 
 
+def test_the_oldest_interface(client: openai.OpenAI) -> None:
+    """/v1/completions, whole and streamed, with real usage."""
+    whole = client.completions.create(model=MODEL, prompt="What is 2+2?")
+    assert "4" in whole.choices[0].text
+    assert whole.usage is not None
+    assert whole.usage.total_tokens > 0
+    pieces = list(client.completions.create(model=MODEL, prompt="What is 2+2?", stream=True))
+    assert "".join(choice.text or "" for piece in pieces for choice in piece.choices) == whole.choices[0].text
+
+
+FOR_A_FALLBACK: dict[str, Any] = {"model": "none", "fallbacks": [{"model": MODEL, "qwen_account": "work"}]}
+CHOICES: list[tuple[str, dict[str, Any]]] = [
+    ("/v1/chat/completions", {"messages": HELLO, "qwen_account": "work"}),
+    ("/v1/chat/completions", {"messages": HELLO, "qwen_account": "default", "stream": True}),
+    ("/v1/chat/completions", {"messages": HELLO, "qwen_plan": "coding"}),
+    ("/v1/chat/completions", {"messages": HELLO, "api_key": "sk-0123456789abcdef"}),
+    ("/v1/chat/completions", {"messages": HELLO, "extra_body": {"qwen_account": "work"}}),
+    ("/v1/chat/completions", {"messages": HELLO} | FOR_A_FALLBACK),
+    ("/v1/completions", {"prompt": "What is 2+2?", "qwen_account": "work"}),
+    ("/v1/responses", {"input": "What is 2+2?", "qwen_account": "work"}),
+    ("/v1/messages", {"messages": HELLO, "max_tokens": 9, "qwen_account": "work"}),
+    ("/v1/messages", {"messages": HELLO, "max_tokens": 9, "qwen_account": "work", "stream": True}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), CHOICES, ids=str)
+def test_a_client_does_not_choose_the_account(proxy: Proxy, portal: Emulator, path: str, body: dict[str, Any]) -> None:
+    """By no route, and a wrong label tells nobody which accounts the machine has."""
+    headers = {"Authorization": f"Bearer {KEY}"}
+    answer = httpx.post(
+        f"{proxy.url}{path}", json={"model": MODEL} | body, headers=headers, timeout=120, trust_env=False
+    )
+    assert answer.status_code == 400
+    assert "configuration chooses" in answer.text
+    assert "accounts here" not in answer.text
+    assert not portal.chats()
+
+
 def test_openai_tools(client: openai.OpenAI) -> None:
     """A call, then an answer to its result."""
     first = client.chat.completions.create(model=MODEL, messages=WEATHER, tools=[TOOL])
@@ -191,7 +229,17 @@ def test_anthropic_stream(claude: anthropic.Anthropic) -> None:
         final = stream.get_final_message()
     assert "4" in text
     assert final.stop_reason == "end_turn"
+    assert final.usage.input_tokens + (final.usage.cache_read_input_tokens or 0) > 0
     assert final.usage.output_tokens > 0
+
+
+def test_a_pdf_is_a_bad_request(claude: anthropic.Anthropic, portal: Emulator) -> None:
+    """LiteLLM makes the address of an image of Anthropic's document."""
+    source: Any = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+    content: Any = [{"type": "document", "source": source}, {"type": "text", "text": "What is in it?"}]
+    with pytest.raises(anthropic.BadRequestError, match="application/pdf"):
+        claude.messages.create(model="vision-model", max_tokens=100, messages=[{"role": "user", "content": content}])
+    assert not portal.chats()
 
 
 def test_thinking_as_claude_code_sends_it(claude: anthropic.Anthropic, portal: Emulator) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import httpx
 import litellm
 import pytest
+from litellm import exceptions
 from litellm.integrations.custom_logger import CustomLogger
 
 import litellm_qwen_portal
 from qwen_portal.emulator import Emulator
 from tests.canaries import KEY as QWEN_KEY
 from tests.canaries import assert_none_in
-from tests.litellm.ways import acall
+from tests.litellm.ways import acall, achunks
 from tests.real.litellm_proxy import KEY, Proxy, environment, replicas, sign_in
 
 pytestmark = pytest.mark.real
@@ -66,6 +67,11 @@ class Spending(CustomLogger):
         """After an answer."""
         self._keep(kwargs, response_obj, start_time, end_time)
 
+    async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
+        """After an error; a proxy keeps a row of it too."""
+        # what a proxy makes of it: it has no first token
+        self._keep(kwargs | {"completion_start_time": end_time}, response_obj or {}, start_time, end_time)
+
     def _keep(self, kwargs: Any, response: Any, start: datetime, end: datetime) -> None:
         from litellm.proxy.spend_tracking.spend_tracking_utils import get_logging_payload
 
@@ -76,13 +82,20 @@ class Spending(CustomLogger):
 # LiteLLM's proxy is imported by the first row, and uses what pydantic and others will remove.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 def test_the_spend_log_holds_no_token(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy's row for an answer; a key that a call brings is not in it either."""
+    """A proxy's rows for answers, streams and failures; a key that a call brings is not in them either."""
     litellm_qwen_portal.register()
     spending = Spending()
     monkeypatch.setattr(litellm, "callbacks", [spending])
     acall(BODY["messages"])
     acall(BODY["messages"], api_key=QWEN_KEY, api_base=signed_in.base_url)
-    assert len(spending.rows) == 2
+    achunks(BODY["messages"], api_key=QWEN_KEY, api_base=signed_in.base_url)
+    assert len(spending.rows) == 3
+    signed_in.scenario("error-500")
+    for ask_for in (acall, achunks):
+        with pytest.raises(exceptions.InternalServerError):
+            ask_for(BODY["messages"], api_key=QWEN_KEY, api_base=signed_in.base_url, max_retries=0)
+    assert len(spending.rows) == 5
+    assert all("coder-model" in row for row in spending.rows)
     for row in spending.rows:
         assert_none_in(row)
         assert_none_in(row, signed_in.issued_tokens())
