@@ -64,6 +64,8 @@ class Peer:
             "PYTHONPATH": str(ROOT),
             "QWEN_PORTAL_HOME": str(home),
             "QWEN_PORTAL_STORE": "memory",
+            # rows share a process: an account whose quota one of them spends serves the next one all the same
+            "QWEN_PORTAL_QUOTA_COOLDOWN": "0.001",
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "LANGSMITH_TRACING": "false",
             "XAI_API_KEY": "sk-unused",  # its constructor looks for one, also where it is given another
