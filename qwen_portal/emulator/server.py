@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -42,6 +43,7 @@ class Emulator:
 
     Raises:
         ValueError: The host is not loopback, or a scenario or setting is unknown.
+        OSError: The port is taken, or nothing can be served (from the start).
     """
 
     def __init__(
@@ -205,14 +207,23 @@ class _Running:
             date_header=False,
             timeout_keep_alive=3600,
         )
-        ready = threading.Event()
-        self._server = _Server(config, ready.set)
+        self._started: Future[None] = Future()
+        self._server = _Server(config, lambda: self._started.set_result(None))
         self._thread = threading.Thread(target=self._run, name="qwen-portal-emulator", daemon=True)
         self._thread.start()
-        ready.wait()
+        try:
+            self._started.result()
+        except BaseException:
+            self._socket.close()
+            raise
 
     def _run(self) -> None:
-        self._server.run(sockets=[self._socket])
+        try:
+            self._server.run(sockets=[self._socket])
+        except BaseException as exc:
+            if self._started.done():
+                raise
+            self._started.set_exception(exc)
 
     def stop(self) -> None:
         self._server.stop()

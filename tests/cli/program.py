@@ -1,8 +1,11 @@
 """Running the command line: in this process, as a program, and as a program at a terminal."""
 
 import os
+import select
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -35,18 +38,34 @@ def run_program(*args: str, stdin: str = "", **environment: str) -> subprocess.C
 
 @contextmanager
 def at_terminal(*args: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start a command whose stdin is a terminal; yield it and the descriptor of the person's side."""
+    """Start a command whose stdin is a terminal; yield it and the descriptor of the person's side.
+
+    A program that hangs is ended after LIMIT seconds; where it stood is on its stderr, which the test reads or pytest
+    shows.
+    """
     pty = __import__("pty")  # only POSIX has it, and only these tests need it
     person, terminal = pty.openpty()
     pipe = subprocess.PIPE
     # a session of its own has no other terminal that the program could turn to
     program = subprocess.Popen(
-        [*PROGRAM, *args], stdin=terminal, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        [*PROGRAM, *args],
+        stdin=terminal,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
+    patience = threading.Timer(LIMIT, program.send_signal, [signal.SIGABRT])
+    patience.start()
     try:
         yield program, person
     finally:
+        patience.cancel()
         program.kill()
+        for rest in (program.stdout, program.stderr):
+            if rest is not None and not rest.closed:
+                sys.stderr.write(rest.read())
         program.communicate()
         os.close(terminal)
         os.close(person)
@@ -61,3 +80,16 @@ def read_until(stream: IO[str] | None, text: str) -> str:
         assert character, f"{text!r} never came; there was {read!r}"
         read += character
     return read
+
+
+def press_ctrl_c(program: subprocess.Popen[str], answer: str) -> None:
+    """Press Ctrl-C until the program's stderr, read up to here, goes on with an answer to it.
+
+    A signal that comes in the microseconds before a program waits for the network does not end that wait: Python looks
+    at it only when the wait is over. A person presses again.
+    """
+    assert program.stderr is not None
+    program.send_signal(signal.SIGINT)
+    while not select.select([program.stderr], [], [], LIMIT / 4)[0]:
+        program.send_signal(signal.SIGINT)
+    read_until(program.stderr, answer)

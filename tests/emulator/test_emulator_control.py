@@ -1,6 +1,7 @@
 """The control surface, the log, the server's life, and the emulator's independence of the client."""
 
 import ast
+import errno
 import json
 import signal
 import subprocess
@@ -169,6 +170,17 @@ def test_a_port_in_use_is_an_error_at_once() -> None:
         port = int(emulator.url.rsplit(":", 1)[1])
         with pytest.raises(OSError, match="in use"):
             Emulator(port=port).start()
+
+
+def test_a_server_that_cannot_start_is_an_error_not_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went wrong in the emulator's thread is raised where it was started."""
+
+    async def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("uvicorn.Server.startup", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        Emulator().start()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
