@@ -168,6 +168,7 @@ def test_a_conversation_survives_a_turn_that_failed(signed_in: Emulator) -> None
     assert [message["role"] for message in signed_in.chats()[-1].body["messages"]] == ["user"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is a POSIX thing")
 def test_ctrl_c_ends_an_answer_but_not_the_conversation(signed_in: Emulator) -> None:
     """An answer that hangs is left alone; the next question gets its own."""

@@ -72,6 +72,7 @@ def test_an_unreachable_host_is_a_network_error(monkeypatch: pytest.MonkeyPatch)
     assert "could not be reached" in result.stderr
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is how a POSIX terminal says Ctrl-C")
 def test_ctrl_c_cancels_and_keeps_nothing(emulator: Emulator) -> None:
     """Interrupted while waiting for the person, the program leaves with 2 and a word, not a traceback."""

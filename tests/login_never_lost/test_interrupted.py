@@ -121,6 +121,7 @@ def interrupt_all(
     return ends
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("text", [LIBRARY, LOOP], ids=["in a thread", "in an event loop"])
 def test_ctrl_c_loses_nothing(emulator: Emulator, text: str) -> None:
     """The call ends at once, the program when the answer is stored."""
@@ -128,6 +129,7 @@ def test_ctrl_c_loses_nothing(emulator: Emulator, text: str) -> None:
     assert ends == [(0, "", "")] * TRIES
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 2)], ids=str)
 def test_a_signal_to_the_command_line_loses_nothing(emulator: Emulator, number: signal.Signals, code: int) -> None:
     """`qwen-portal` leaves with the code that shells expect, and an impatient second signal does no harm."""
