@@ -1,7 +1,6 @@
 """Running the command line: in this process, as a program, and as a program at a terminal."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -80,16 +79,3 @@ def read_until(stream: IO[str] | None, text: str) -> str:
         assert character, f"{text!r} never came; there was {read!r}"
         read += character
     return read
-
-
-def press_ctrl_c(program: subprocess.Popen[str], answer: str) -> None:
-    """Press Ctrl-C until the program's stderr, read up to here, goes on with an answer to it.
-
-    A signal that comes in the microseconds before a program waits for the network does not end that wait: Python looks
-    at it only when the wait is over. A person presses again.
-    """
-    assert program.stderr is not None
-    program.send_signal(signal.SIGINT)
-    while not select.select([program.stderr], [], [], LIMIT / 4)[0]:
-        program.send_signal(signal.SIGINT)
-    read_until(program.stderr, answer)

@@ -1,12 +1,14 @@
 """``qwen-portal check``: every account, every known model, and an exit code for the two that matter."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from qwen_portal import transport
 from qwen_portal.cli import check as check_module
+from qwen_portal.cool_downs import CoolDown
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenContentFilterError
 from qwen_portal.exchange import Exchange
@@ -87,7 +89,7 @@ def test_a_spent_account_is_checked_without_another_s_help(emulator: Emulator) -
 def test_a_cool_down_is_no_answer(emulator: Emulator) -> None:
     """What the service says now is what is asked for; the cool-down stays as it was."""
     sign_in_as("a")
-    Session().exhaust(Session().choose("a"))
+    Session().exhaust(Session().choose("a"), CoolDown(time.time() + 1800))
     before = Session().choose("a").cool_downs
     code, found = checks("-m", "coder-model")
     assert (code, found[0]["result"]) == (0, "ok")
