@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,17 +79,16 @@ class Session:
                 return env
         return self.accounts.choose(label if label is not None else self.settings.account, at_a_glance=True)
 
-    def exhaust(self, account: Account, cool_down: CoolDown | None = None, *, seconds: float = _PATIENCE) -> None:
+    def exhaust(self, account: Account, cool_down: CoolDown, *, seconds: float = _PATIENCE) -> None:
         """Note that a quota of an account is used up: every process leaves it alone for a while.
 
         Where that cannot be noted it is told once, and this process alone leaves the account alone.
 
         Args:
             account: Whose quota it is.
-            cool_down: Which quota, and for how long; QWEN_PORTAL_QUOTA_COOLDOWN for all models if not given.
+            cool_down: Which quota, and for how long.
             seconds: What this may take at most.
         """
-        cool_down = cool_down or CoolDown(time.time() + self.settings.quota_cooldown)
         if account.key is not None:
             remember(_spent_keys, account.key, cool_down)
             return

@@ -99,7 +99,7 @@ def test_a_bill_is_to_be_settled(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "Settle the bill of 'first' in the console of Model Studio" in caught.value.hint
         assert "`qwen-portal accounts use first`" in caught.value.hint
     keep_keys("second")
-    Session().exhaust(Session().accounts.choose("second"))
+    Session().exhaust(Session().accounts.choose("second"), CoolDown(time.time() + 1800))
     with answering(lambda request: httpx.Response(200, json=ANSWER), monkeypatch) as asked:
         assert PortalClient().chat(HELLO)["on_quota"] == "degrade"
     assert keys_of(asked) == ["second"]
@@ -145,14 +145,13 @@ def test_a_moment_that_cannot_be_is_not_believed(text: str, monkeypatch: pytest.
     assert exhausted_until("first") == pytest.approx(time.time() + 1800, abs=60)
 
 
-def test_a_shorter_cool_down_shortens_no_other_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shorter_cool_down_shortens_no_other_mark() -> None:
     """Only the service's own word does."""
     keep_keys("first")
     account = Session().accounts.choose("first")
-    Session().exhaust(account)
+    Session().exhaust(account, CoolDown(time.time() + 1800))
     Session().exhaust(account, CoolDown(time.time() + 900, model="m"))
-    monkeypatch.setenv("QWEN_PORTAL_QUOTA_COOLDOWN", "7")
-    Session().exhaust(account)
+    Session().exhaust(account, CoolDown(time.time() + 7))
     Session().exhaust(account, CoolDown(time.time() + 7, model="m"))
     known = {each.model: each.until for each in Session().accounts.choose("first").cool_downs}
     assert known == {None: pytest.approx(time.time() + 1800, abs=60), "m": pytest.approx(time.time() + 900, abs=60)}
@@ -175,7 +174,7 @@ def test_a_mark_of_a_clock_that_was_set_back_counts_as_over(
         assert Session().accounts.choose("first").is_exhausted
         return
     assert Session().accounts.choose("first").cool_downs == ()
-    Session().exhaust(Session().accounts.choose("first"))
+    Session().exhaust(Session().accounts.choose("first"), CoolDown(time.time() + 1800))
     assert exhausted_until("first") == pytest.approx(now + 1800, abs=60)
 
 
@@ -183,7 +182,7 @@ def test_using_an_account_ends_all_its_cool_downs() -> None:
     """Those of single models too."""
     keep_keys("first")
     account = Session().accounts.choose("first")
-    Session().exhaust(account)
+    Session().exhaust(account, CoolDown(time.time() + 1800))
     Session().exhaust(account, CoolDown(time.time() + 900, "arrearage", model="m"))
     qwen_portal.use("first")
     assert Session().accounts.choose("first").cool_downs == ()
@@ -222,7 +221,7 @@ def test_a_cool_down_that_cannot_be_noted_costs_no_answer(
         with unwritable(tmp_path / "state"):
             for _ in range(3):
                 assert PortalClient().chat(HELLO)["choices"]
-                Session().exhaust(Session().choose("first"))
+                Session().exhaust(Session().choose("first"), CoolDown(time.time() + 1800))
         assert keys_of(asked) == ["first", "second", "second", "second"]
         assert caplog.text.count("only this process knows that its quota is used up") == 1
         assert (entry := Session().accounts.entry("first")) is not None

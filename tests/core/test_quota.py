@@ -365,7 +365,7 @@ def test_a_stand_in_that_is_refused_makes_way_and_is_named(monkeypatch: pytest.M
     with answering(answer, monkeypatch) as asked:
         PortalClient().chat(HELLO)
         assert keys_of(asked) == ["first", "second", "third"]
-        Session().exhaust(Session().accounts.choose("third"))
+        Session().exhaust(Session().accounts.choose("third"), CoolDown(time.time() + 1800))
         with pytest.raises(QwenQuotaExceededError, match=r"'second' \(studio\) cannot be used now: .* refused"):
             PortalClient(on_quota="switch").chat(HELLO)
 
@@ -523,9 +523,9 @@ def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest
 def test_an_account_that_becomes_free_meanwhile_serves(on_quota: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first was in its cool-down and never asked; that ends while others, or a short answer, are refused."""
     keep_keys("first", "second")
-    Session().exhaust(Session().accounts.choose("first"))
+    Session().exhaust(Session().accounts.choose("first"), CoolDown(time.time() + 1800))
     if on_quota == "degrade":
-        Session().exhaust(Session().accounts.choose("second"))
+        Session().exhaust(Session().accounts.choose("second"), CoolDown(time.time() + 1800))
 
     def answer(request: httpx.Request) -> httpx.Response:
         whole = "max_tokens" not in json.loads(request.content)

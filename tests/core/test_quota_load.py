@@ -94,6 +94,7 @@ def test_no_request_fails_that_some_account_could_have_served(
 
 WORKER = """
 import sys, time
+from qwen_portal.cool_downs import CoolDown
 from qwen_portal.credentials import Credential
 from qwen_portal.index import Entry
 from qwen_portal.secrets import Secret
@@ -106,7 +107,7 @@ sys.stdin.readline()
 for turn in range(rounds):
     label = f"{number}-{turn}"
     session.accounts.signed_in(label, Credential.from_key(Secret(f"sk-{label}"), plan="studio"))
-    session.exhaust(session.accounts.choose(label))
+    session.exhaust(session.accounts.choose(label), CoolDown(time.time() + 1800))
     session.accounts.use(f"{number}-{turn - 1}" if turn else "shared")
     def count(entry):
         entry.generation += 1
