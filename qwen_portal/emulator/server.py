@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import replace
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -303,13 +304,16 @@ def serve(port: int = 0, scenarios: Iterable[str] = (), *, auto_approve: bool = 
         auto_approve: Whether device codes approve themselves.
         **settings: Fields of Settings.
     """
-    stopped = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # a handler may put() in the middle of the get(); an Event's set() would wait for the lock that its wait() holds
+    received: SimpleQueue[int] = SimpleQueue()
+    before = {
+        each: signal.signal(each, lambda number, _: received.put(number)) for each in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         with Emulator(scenarios, auto_approve=auto_approve, port=port, **settings) as emulator:
             sys.stdout.write(json.dumps({"url": emulator.url}) + "\n")
             sys.stdout.flush()
-            stopped.wait()
+            received.get()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
