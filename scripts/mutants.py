@@ -76,7 +76,10 @@ def run(tests: list[str], tree: Path, *, limit: float | None = None, quiet: bool
 
 def main(names: list[str]) -> int:
     """Try the faults, all or the named ones; print a table; return the exit code."""
-    chosen = [mutant for mutant in mutants() if not names or mutant.name in names]
+    known = mutants()
+    if unknown := set(names) - {mutant.name for mutant in known}:
+        sys.exit(f"no such fault: {', '.join(sorted(unknown))}; there are: {', '.join(each.name for each in known)}")
+    chosen = [mutant for mutant in known if not names or mutant.name in names]
     width = max(len(mutant.name) for mutant in chosen)
     survivors = 0
     with tempfile.TemporaryDirectory() as folder:
