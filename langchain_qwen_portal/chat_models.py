@@ -25,7 +25,7 @@ from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
 from langchain_qwen_portal.token_estimate import estimate_message_tokens, estimate_tokens
 from qwen_portal import QwenError, __version__
-from qwen_portal.models import CODER
+from qwen_portal.service.models import CODER
 
 
 def _output_version() -> str | None:

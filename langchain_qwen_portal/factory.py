@@ -7,7 +7,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import ConfigurableField, Runnable
 
 from langchain_qwen_portal.chat_models import ChatQwenPortal
-from qwen_portal.models import CODER
+from qwen_portal.service.models import CODER
 
 _PROVIDERS = frozenset({"qwen-portal", "qwen_portal"})
 # Who may choose at run time where requests go, and with whose key, could send a key elsewhere.

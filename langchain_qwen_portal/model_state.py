@@ -13,7 +13,7 @@ from langchain_qwen_portal.calls import PortalCalls
 from langchain_qwen_portal.errors import translated
 from langchain_qwen_portal.profiles import DerivedProfile, model_profile
 from langchain_qwen_portal.response_cache import FullAnswers
-from qwen_portal.models import model_id, plan_model
+from qwen_portal.service.models import model_id, plan_model
 
 # What the profile was looked up by.
 _IDENTITY = frozenset({"model_name", "account", "openai_api_key", "plan", "openai_api_base", "store"})

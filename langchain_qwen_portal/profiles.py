@@ -4,8 +4,8 @@ from typing import Any, cast
 
 from langchain_core.language_models import ModelProfile
 
-from qwen_portal.models import model_id, output_cap, plan_model
-from qwen_portal.plans import Plan
+from qwen_portal.service.models import model_id, output_cap, plan_model
+from qwen_portal.service.plans import Plan
 
 
 class DerivedProfile(dict[str, Any]):

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import ChatGeneration, Generation
 
-from qwen_portal.quota import MARK
+from qwen_portal.quota.attempts import MARK
 
 
 class FullAnswers(BaseCache):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from qwen_portal.quota import MARK
+from qwen_portal.quota.attempts import MARK
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import InputTokenDetails

@@ -10,7 +10,7 @@ from typing import Any, cast
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import convert_to_model_response_object
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
-from qwen_portal.quota import MARK
+from qwen_portal.quota.attempts import MARK
 
 Chunk = dict[str, Any]
 

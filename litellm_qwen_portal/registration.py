@@ -11,8 +11,8 @@ from litellm.utils import custom_llm_setup
 from litellm_qwen_portal import shims
 from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.handler import QwenPortalLLM
-from qwen_portal.models import KNOWN, catalogue
-from qwen_portal.plans import OAUTH, find_plan
+from qwen_portal.service.models import KNOWN, catalogue
+from qwen_portal.service.plans import OAUTH, find_plan
 
 _log = logging.getLogger("qwen_portal")
 

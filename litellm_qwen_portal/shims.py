@@ -16,7 +16,7 @@ import litellm.main
 from litellm.litellm_core_utils.core_helpers import process_response_headers
 
 from litellm_qwen_portal.errors import PROVIDER
-from qwen_portal.quota import MARK
+from qwen_portal.quota.attempts import MARK
 
 _MARK = "_qwen_portal_shim"
 _THINKING = ("reasoning_effort", "thinking")

@@ -36,7 +36,7 @@ class Stream(Iterator[ModelResponseStream]):
 
     @property
     def strategy(self) -> str | None:
-        """Which strategy for a spent quota answers, once the stream is open; see :mod:`qwen_portal.quota`."""
+        """Which strategy for a spent quota answers, once the stream is open; see :mod:`qwen_portal.quota.attempts`."""
         return self._chunks.strategy
 
     @property
@@ -83,7 +83,7 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
 
     @property
     def strategy(self) -> str | None:
-        """Which strategy for a spent quota answers, once the stream is open; see :mod:`qwen_portal.quota`."""
+        """Which strategy for a spent quota answers, once the stream is open; see :mod:`qwen_portal.quota.attempts`."""
         return self._chunks.strategy
 
     @property

@@ -10,7 +10,7 @@ from qwen_portal._version import __version__
 
 if TYPE_CHECKING:
     from qwen_portal import oauth
-    from qwen_portal.account import Account
+    from qwen_portal.account.record import Account
     from qwen_portal.api import (
         accounts,
         aclose,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         QwenTokenExpiredError,
         QwenTokenNotAvailableError,
     )
-    from qwen_portal.sign_in import LoginEvent
+    from qwen_portal.sign_in.device_flow import LoginEvent
 
 _HOMES = {
     "accounts": "api",

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from qwen_portal.account import Account
-from qwen_portal.plans import OAUTH
+from qwen_portal.account.record import Account
 from qwen_portal.secrets import Secret
+from qwen_portal.service.plans import OAUTH
 from qwen_portal.session import Session, forget
-from qwen_portal.sign_in import Show, add_key, sign_in
+from qwen_portal.sign_in.device_flow import Show, add_key, sign_in
 
 if TYPE_CHECKING:
     import openai
@@ -43,9 +43,9 @@ def login(
         >>> qwen_portal.login("work")
         >>> qwen_portal.login("team", plan="coding-intl", api_key=key)
     """
-    from qwen_portal.screens import default_screen
+    from qwen_portal.sign_in.display import default_display
 
-    show = show if show is not None else default_screen(open_browser=open_browser)
+    show = show if show is not None else default_display(open_browser=open_browser)
     session = Session()
     if plan == OAUTH and api_key is None:
         return sign_in(session, account, show=show)
@@ -147,7 +147,7 @@ def keep_alive(account: str | None = None) -> Iterator[None]:
 
 def close() -> None:
     """Stop background work, close the connections of all threads, forget what is cached; again it does nothing."""
-    from qwen_portal.pools import close_sync_pool
+    from qwen_portal.http.pools import close_sync_pool
 
     close_sync_pool()
     forget()
@@ -155,7 +155,7 @@ def close() -> None:
 
 async def aclose() -> None:
     """Close the running event loop's connections too; calling it again does nothing."""
-    from qwen_portal.pools import close_async_pool
+    from qwen_portal.http.pools import close_async_pool
 
     await close_async_pool()
     close()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from qwen_portal.account import Account
-from qwen_portal.credentials import Credential
-from qwen_portal.endpoints import base_url, check_destination
+from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
-from qwen_portal.hosts import origin
-from qwen_portal.refusals import is_quota, is_web_page
+from qwen_portal.http.endpoints import base_url, check_destination
+from qwen_portal.http.error_responses import is_quota, is_web_page
+from qwen_portal.service.hosts import origin
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
 
 _log = logging.getLogger("qwen_portal")
 _UNAUTHORIZED, _FORBIDDEN, _GATEWAY_TIMEOUT = 401, 403, 504

@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
-from qwen_portal import qwen_cli
 from qwen_portal.auth import PortalAuth
-from qwen_portal.credentials import Credential
-from qwen_portal.degrade import degraded
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
-from qwen_portal.exchange import Exchange
-from qwen_portal.models import CODER, catalogue
-from qwen_portal.plans import OAUTH, Plan, find_plan
-from qwen_portal.quota import Course, Turn
+from qwen_portal.http.chat_request import Shaper, output_limit
+from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.transport import asend, send
+from qwen_portal.quota import qwen_cli
+from qwen_portal.quota.attempts import Course, Turn
+from qwen_portal.quota.degrade import degraded
+from qwen_portal.service.models import CODER, catalogue
+from qwen_portal.service.plans import OAUTH, Plan, find_plan
 from qwen_portal.session import Session
 from qwen_portal.settings import load_settings
-from qwen_portal.shape import Shaper, output_limit
+from qwen_portal.storage.credential import Credential
 from qwen_portal.streams import AsyncChunkStream, ChunkStream
-from qwen_portal.transport import asend, send
 
 Messages = Sequence[Mapping[str, Any]]
 Params = Mapping[str, Any]

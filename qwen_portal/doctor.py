@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from qwen_portal._version import __version__
-from qwen_portal.account import Account
+from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
-from qwen_portal.files import remove, try_folder
-from qwen_portal.index import FileIndex, file_lock
-from qwen_portal.places import hint_to_import
 from qwen_portal.session import Session
+from qwen_portal.storage.foreign_paths import hint_to_import
+from qwen_portal.storage.index import FileIndex
+from qwen_portal.storage.locks import file_lock
+from qwen_portal.storage.private_files import remove, try_folder
 
 State = Literal["ok", "warn", "fail"]
 _LOCK_SECONDS = 5.0

@@ -10,14 +10,14 @@ from typing import Any, Self
 import httpx
 
 from qwen_portal.auth import PortalAuth
-from qwen_portal.credentials import Credential
-from qwen_portal.endpoints import base_url
 from qwen_portal.errors import QwenError
-from qwen_portal.pools import OPTIONS, USER_AGENT
-from qwen_portal.refusals import is_quota
+from qwen_portal.http.chat_request import Shaper
+from qwen_portal.http.endpoints import base_url
+from qwen_portal.http.error_responses import is_quota
+from qwen_portal.http.pools import OPTIONS, USER_AGENT
 from qwen_portal.session import Session
 from qwen_portal.settings import CONNECT_TIMEOUT
-from qwen_portal.shape import Shaper
+from qwen_portal.storage.credential import Credential
 
 try:
     from openai import AsyncOpenAI, OpenAI

@@ -5,17 +5,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_portal.account import ENV_LABEL, Account
-from qwen_portal.all_accounts import Accounts
-from qwen_portal.cool_downs import CoolDown, cool_downs, remember
+from qwen_portal.account.api_keys import environment_account
+from qwen_portal.account.cool_downs import CoolDown, cool_downs, remember
+from qwen_portal.account.record import ENV_LABEL, Account
+from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import QwenStoreError
-from qwen_portal.index import Entry
-from qwen_portal.keys import environment_account
 from qwen_portal.secrets import Secret
 from qwen_portal.settings import Settings, load_settings
+from qwen_portal.storage.index import Entry
 
 if TYPE_CHECKING:
-    from qwen_portal.tokens import TokenManager
+    from qwen_portal.tokens.manager import TokenManager
 
 _lock = threading.Lock()
 # Shared by all clients of the process: one refresh at a time needs one manager, and the memory store lives here.
@@ -47,7 +47,7 @@ class Session:
     def tokens(self) -> "TokenManager":
         """The token manager that all sessions with these accounts and this sign-in host share."""
         # Listing accounts needs none, and asyncio alone would cost `qwen-portal status` half of its time.
-        from qwen_portal.tokens import TokenManager
+        from qwen_portal.tokens.manager import TokenManager
 
         url, client_id = self.settings.oauth_url, self.settings.client_id
         with _lock:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qwen_portal.errors import QwenError
-from qwen_portal.hosts import origin, user_url
 from qwen_portal.secrets import Secret
+from qwen_portal.service.hosts import origin, user_url
 
 CLIENT_ID = "f0304373b74a44d2b584a3fb70ca9e56"
 OAUTH_URL = "https://chat.qwen.ai"

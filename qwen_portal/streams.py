@@ -13,11 +13,11 @@ from typing import Any, Self
 
 import httpx
 
-from qwen_portal.chunks import ChunkReader
 from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
-from qwen_portal.exchange import Exchange
-from qwen_portal.pools import async_pool, sync_pool
-from qwen_portal.quota import Course, Turn
+from qwen_portal.http.chunks import ChunkReader
+from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.pools import async_pool, sync_pool
+from qwen_portal.quota.attempts import Course, Turn
 
 # A request to send, or the chunks that are there without one.
 Begun = Exchange | Iterable[dict[str, Any]]
@@ -40,7 +40,7 @@ class _Stream:
 
     @property
     def strategy(self) -> str | None:
-        """``degrade`` or ``cli``, once the stream is open and if that answers; see :mod:`qwen_portal.quota`."""
+        """``degrade`` or ``cli``, once the stream is open and if that answers; see :mod:`qwen_portal.quota.attempts`."""
         return None if self._turn is None else self._turn.strategy
 
     @property

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from qwen_portal.cool_downs import forget
-from qwen_portal.credentials import Credential
+from qwen_portal.account.cool_downs import forget
 from qwen_portal.emulator import Emulator
-from qwen_portal.index import Entry
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import Entry
 from tests.scripted import Handler
 
 TOOL: dict[str, Any] = {

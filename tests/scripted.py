@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import httpx
 import pytest
 
-from qwen_portal import pools
+from qwen_portal.http import pools
 
 Handler = Callable[[httpx.Request], httpx.Response]
 

@@ -14,7 +14,7 @@ import click
 from qwen_portal.cli.group import tell
 from qwen_portal.client import PortalClient
 from qwen_portal.errors import QwenError
-from qwen_portal.models import CODER, VISION
+from qwen_portal.service.models import CODER, VISION
 from qwen_portal.session import Session
 
 # A model's answer is not to move the cursor or rename the window; line breaks and tabs stay.

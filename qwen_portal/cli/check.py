@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 import click
 
-from qwen_portal.account import Account, usable
+from qwen_portal.account.record import Account, usable
 from qwen_portal.auth import PortalAuth
 from qwen_portal.cli.table import table
 from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExceededError
-from qwen_portal.exchange import Exchange
-from qwen_portal.models import CATALOGUE, KNOWN, model_id
+from qwen_portal.http.chat_request import Shaper
+from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.transport import send
+from qwen_portal.service.models import CATALOGUE, KNOWN, model_id
 from qwen_portal.session import Session
-from qwen_portal.shape import Shaper
-from qwen_portal.transport import send
 
 OK = "ok"
 # For an answer of a few words, retries included.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from qwen_portal.importing import Move, find, move, moves
 from qwen_portal.session import Session
+from qwen_portal.sign_in.importing import Move, find, move, moves
 
 
 @click.command("import")

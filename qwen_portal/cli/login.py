@@ -7,12 +7,12 @@ from dataclasses import asdict
 import click
 
 from qwen_portal.errors import QwenError
-from qwen_portal.plans import KEY_PLANS, OAUTH
-from qwen_portal.screens import default_screen
 from qwen_portal.secrets import Secret
+from qwen_portal.service.plans import KEY_PLANS, OAUTH
 from qwen_portal.session import Session
 from qwen_portal.settings import Settings, load_settings
-from qwen_portal.sign_in import LoginEvent, Show, add_key, sign_in
+from qwen_portal.sign_in.device_flow import LoginEvent, Show, add_key, sign_in
+from qwen_portal.sign_in.display import default_display
 
 
 @click.command()
@@ -48,7 +48,7 @@ def command(
     other than oauth the plan's API key is asked for in the terminal, or read with --api-key-stdin.
     """
     key = _api_key(plan, from_stdin=api_key_stdin)
-    screen = None if as_json else default_screen(open_browser=False if no_browser else None, qr=not no_qr)
+    screen = None if as_json else default_display(open_browser=False if no_browser else None, qr=not no_qr)
     events = _Events(screen)
     try:
         session = Session(_settings(insecure_storage=insecure_storage))

@@ -2,7 +2,7 @@
 
 import click
 
-from qwen_portal.account import ENV_LABEL, Account
+from qwen_portal.account.record import ENV_LABEL, Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
 

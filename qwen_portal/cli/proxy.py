@@ -8,9 +8,9 @@ import click
 from qwen_portal.cli.proxy_guard import ThisMachineOnly
 from qwen_portal.cli.table import account_in_use
 from qwen_portal.errors import QwenError
-from qwen_portal.files import write_private
-from qwen_portal.hosts import is_loopback
+from qwen_portal.service.hosts import is_loopback
 from qwen_portal.session import Session
+from qwen_portal.storage.private_files import write_private
 
 _MASTER_KEY = "LITELLM_MASTER_KEY"
 # In the environment of the one run on this machine, never in a file that another run, on another address, could read.

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qwen_portal.account import shell, span
 from qwen_portal.cli.table import account_in_use, table
 from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
-from qwen_portal.index import FileIndex
 from qwen_portal.session import Session
+from qwen_portal.storage.index import FileIndex
+from qwen_portal.text import format_duration, shell_quote
 
 if TYPE_CHECKING:
-    from qwen_portal.account import Account
+    from qwen_portal.account.record import Account
 
 
 @click.command()
@@ -65,13 +65,14 @@ def _state(account: "Account") -> str:
         return account.trouble
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
-        return f"{why}; sign in again: qwen-portal login {shell(account.label)}"
+        return f"{why}; sign in again: qwen-portal login {shell_quote(account.label)}"
     if account.ended_at is not None:
         return "refused by the service: its free tier ended on 2026-04-16; see qwen-portal login --help for plans"
     if account.is_exhausted:
-        return f"quota used up for another {span((account.exhausted_until or 0.0) - time.time())}"
+        return f"quota used up for another {format_duration((account.exhausted_until or 0.0) - time.time())}"
     return _token(account) + "".join(
-        f"; quota of {each.model} used up for another {span(each.until - time.time())}" for each in account.cool_downs
+        f"; quota of {each.model} used up for another {format_duration(each.until - time.time())}"
+        for each in account.cool_downs
     )
 
 
@@ -79,7 +80,7 @@ def _token(account: "Account") -> str:
     if account.expires_at is None:
         return "API key"
     left = account.expires_at - time.time()
-    return f"token good for {span(left)}" if left > 0 else "token expired; the next call renews it"
+    return f"token good for {format_duration(left)}" if left > 0 else "token expired; the next call renews it"
 
 
 def _pending(session: Session, account: "Account") -> str:

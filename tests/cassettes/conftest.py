@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from qwen_portal import Account
-from qwen_portal.plans import OAUTH, find_plan
+from qwen_portal.service.plans import OAUTH, find_plan
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 from tests.cassettes.stories import ASKING, SIGNING_IN
 from tests.cassettes.tape import CASSETTES, replaying
 from tests.litellm.conftest import finish_logging

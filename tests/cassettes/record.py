@@ -17,7 +17,7 @@ import qwen_portal
 from qwen_portal import Account
 from qwen_portal.emulator import Emulator
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 from tests.cassettes.leaks import check
 from tests.cassettes.scrubbing import Scrubber
 from tests.cassettes.stories import ASKING, SIGNING_IN

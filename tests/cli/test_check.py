@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from qwen_portal import transport
+from qwen_portal.account.cool_downs import CoolDown
 from qwen_portal.cli import check as check_module
-from qwen_portal.cool_downs import CoolDown
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenContentFilterError
-from qwen_portal.exchange import Exchange
-from qwen_portal.index import Entry
+from qwen_portal.http import transport
+from qwen_portal.http.exchange import Exchange
 from qwen_portal.session import Session
+from qwen_portal.storage.index import Entry
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run, run_program
 from tests.login_never_lost.accounts import sign_in_as
@@ -61,7 +61,7 @@ def test_a_catalogue_model_that_fails_is_exit_code_1(
     scenario: str, result: str, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reason is beside the result."""
-    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
     signed_in.scenario(scenario)
     code, found = checks("-m", "vision-model")
     assert (code, found[0]["result"]) == (1, result)

@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 import pytest
 
 import qwen_portal
-from qwen_portal.cool_downs import CoolDown
-from qwen_portal.credentials import Credential
+from qwen_portal.account.cool_downs import CoolDown
 from qwen_portal.emulator import Emulator
-from qwen_portal.index import Entry
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import Entry
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import qwen_portal
-from qwen_portal import files
-from qwen_portal.all_accounts import Accounts
+from qwen_portal.account.registry import Accounts
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in import add_key
-from qwen_portal.stores.qwen_cli_lock import QwenCliLock
+from qwen_portal.sign_in.device_flow import add_key
+from qwen_portal.storage import private_files
+from qwen_portal.storage.stores.qwen_cli_lock import QwenCliLock
 from tests.cli.program import at_terminal, read_until, run
 
 
@@ -247,14 +247,14 @@ def test_what_cannot_be_taken_out_is_said_so(home: Path, monkeypatch: pytest.Mon
     def refuse(this: Path) -> bool:
         raise QwenStoreError(f"Could not remove {this}.")
 
-    monkeypatch.setattr("qwen_portal.elsewhere.remove", refuse)
+    monkeypatch.setattr("qwen_portal.sign_in.foreign_files.remove", refuse)
     done = run("import", "--yes")
     assert done.exit_code == 3
     assert f"still in {path} too" in done.stderr
     assert "Remove" in done.stderr
     assert kept() == {"default": "access-one"}
 
-    monkeypatch.setattr("qwen_portal.elsewhere.remove", files.remove)
+    monkeypatch.setattr("qwen_portal.sign_in.foreign_files.remove", private_files.remove)
     assert "Already here" in run("import", "--yes").stderr
     assert kept() == {"default": "access-one"}
     assert not path.exists()

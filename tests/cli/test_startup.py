@@ -16,7 +16,12 @@ HEAVY = {"httpx", "keyring", "rich", "langchain_core", "litellm"}
 # What neither --help nor status has the time for, our own parts included.
 SLOW = HEAVY | {
     *("asyncio", "filelock", "hashlib", "logging", "platformdirs", "segno", "ssl", "tempfile"),
-    *("qwen_portal.client", "qwen_portal.credentials", "qwen_portal.stores", "qwen_portal.tokens"),
+    *(
+        "qwen_portal.client",
+        "qwen_portal.storage.credential",
+        "qwen_portal.storage.stores",
+        "qwen_portal.tokens.manager",
+    ),
 }
 RUN = """
 import sys
@@ -63,7 +68,7 @@ def test_status_reads_the_index_and_nothing_else(args: tuple[str, ...]) -> None:
     """No store, no HTTP and no lock is imported, with accounts and in the default place."""
     run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
     modules = modules_after(RUN, *args)
-    assert "qwen_portal.index" in modules
+    assert "qwen_portal.storage.index" in modules
     assert modules & SLOW == set()
 
 

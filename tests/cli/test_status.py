@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from qwen_portal.emulator import Emulator
-from qwen_portal.index import Entry
 from qwen_portal.session import Session
+from qwen_portal.storage.index import Entry
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
 

@@ -17,15 +17,16 @@ from click.testing import CliRunner
 
 import qwen_portal
 from qwen_portal.cli.root import cli
-from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreLockedError, QwenTokenNotAvailableError
-from qwen_portal.files import write_private
-from qwen_portal.index import REFRESH_LOCK_SECONDS, FileIndex, check_label, file_lock
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.settings import CONNECT_TIMEOUT, REFRESH_TIMEOUT
-from qwen_portal.stores.keyring import CALL_SECONDS
-from qwen_portal.stores.qwen_cli_lock import FIRST_PAUSE, LONGEST_PAUSE, TRIES
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import FileIndex, check_label
+from qwen_portal.storage.locks import REFRESH_LOCK_SECONDS, file_lock
+from qwen_portal.storage.private_files import write_private
+from qwen_portal.storage.stores.keyring import CALL_SECONDS
+from qwen_portal.storage.stores.qwen_cli_lock import FIRST_PAUSE, LONGEST_PAUSE, TRIES
 from tests.canaries import ACCESS, KEY, REFRESH, assert_none_in
 
 
@@ -356,8 +357,8 @@ def test_labels_are_compared_in_one_spelling() -> None:
 ADD_ACCOUNT = """
 import sys
 from pathlib import Path
-from qwen_portal.all_accounts import Accounts
-from qwen_portal.credentials import Credential
+from qwen_portal.account.registry import Accounts
+from qwen_portal.storage.credential import Credential
 from qwen_portal.secrets import Secret
 
 sys.stdin.readline()

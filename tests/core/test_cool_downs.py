@@ -13,11 +13,12 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
-from qwen_portal.all_accounts import Accounts
-from qwen_portal.cool_downs import LONGEST, CoolDown
+from qwen_portal.account.cool_downs import LONGEST, CoolDown
+from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import QwenQuotaExceededError, QwenStoreError
-from qwen_portal.index import Entry, FileIndex, file_lock
 from qwen_portal.session import Session
+from qwen_portal.storage.index import Entry, FileIndex
+from qwen_portal.storage.locks import file_lock
 from tests.core.ways import HELLO
 from tests.quotas import ANSWER, SPENT, exhausted_until, keep_keys, keys_of, spent_but
 from tests.scripted import Handler, answering
@@ -196,7 +197,7 @@ def read_only(folder: Path) -> Iterator[None]:
         raise QwenStoreError(f"{path} cannot be written: Read-only file system.")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qwen_portal.index.write_private", refuse)
+        patch.setattr("qwen_portal.storage.index.write_private", refuse)
         yield
 
 
@@ -238,7 +239,7 @@ def test_the_index_is_waited_for_no_longer_than_the_answer_may_take(
     """And a few seconds at most: whoever holds the lock so long is hung."""
     keep_keys("first", "second")
     clock, waits = [0.0], list[float]()
-    monkeypatch.setattr("qwen_portal.quota.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("qwen_portal.quota.attempts.time.monotonic", lambda: clock[0])
     monkeypatch.setattr(Accounts, "cool_down", lambda self, account, cool_down, seconds: waits.append(seconds))
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -262,7 +263,7 @@ def test_the_patience_is_the_lock_s(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         given.append(seconds)
         raise QwenStoreError("held")
 
-    monkeypatch.setattr("qwen_portal.index.file_lock", lock)
+    monkeypatch.setattr("qwen_portal.storage.index.file_lock", lock)
     with pytest.raises(QwenStoreError), FileIndex(tmp_path / "accounts.json").edit(1.5):
         pass
     assert given == [1.5]

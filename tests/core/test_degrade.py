@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from qwen_portal import PortalClient
-from qwen_portal.degrade import is_plain
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
+from qwen_portal.quota.degrade import is_plain
 from qwen_portal.session import Session
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.login_never_lost.accounts import sign_in_as
@@ -127,7 +127,7 @@ def test_trouble_with_the_short_answer_ends_in_the_quota_error(
     status: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The user's question is still why the whole answer did not come; the sign-in may have ended meanwhile."""
-    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
     keep_keys("first")
 
     def answer(request: httpx.Request) -> httpx.Response:

@@ -8,13 +8,13 @@ import filelock
 import pytest
 
 import qwen_portal
-from qwen_portal import glance, index
-from qwen_portal.all_accounts import Accounts
+from qwen_portal.account.registry import Accounts
 from qwen_portal.emulator import Emulator
 from qwen_portal.oauth import TokenResponse
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.stores.file import FileStore
+from qwen_portal.storage import index, index_cache
+from qwen_portal.storage.stores.file import FileStore
 from tests.login_never_lost.accounts import LABEL, sign_in_as
 
 REQUESTS = 1000
@@ -47,7 +47,7 @@ class Counting:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Stop the time that a look goes by."""
     stopped = Clock()
-    monkeypatch.setattr(glance, "time", stopped)
+    monkeypatch.setattr(index_cache, "time", stopped)
     return stopped
 
 
@@ -71,7 +71,7 @@ def counts(signed_in: Emulator, clock: Clock, monkeypatch: pytest.MonkeyPatch) -
     count(index, "read_private", "read")
     count(FileStore, "load", "store")
     count(filelock.FileLock, "acquire", "lock")
-    monkeypatch.setattr(glance, "os", Counting(counted))
+    monkeypatch.setattr(index_cache, "os", Counting(counted))
     return counted
 
 
@@ -127,7 +127,7 @@ def test_every_store_has_the_fast_path(
     sign_in_as(LABEL)
     qwen_portal.get_access_token()
     counted = Counter[str]()
-    monkeypatch.setattr(glance, "os", Counting(counted))
+    monkeypatch.setattr(index_cache, "os", Counting(counted))
     for _ in range(3):
         clock.now += 0.11
         for _ in range(REQUESTS):

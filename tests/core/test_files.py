@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenError, QwenStoreError
-from qwen_portal.files import _check_folder, read_private, remove, set_aside, write_private
 from qwen_portal.secrets import Secret
-from qwen_portal.stores.file import FileStore, OneFileStore
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.private_files import _check_folder, read_private, remove, set_aside, write_private
+from qwen_portal.storage.stores.file import FileStore, OneFileStore
 from tests.canaries import ACCESS, assert_none_in_error
 
 
@@ -118,7 +118,7 @@ def test_a_folder_in_which_anybody_can_replace_files_is_refused(tmp_path: Path) 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from qwen_portal.files import write_private
+from qwen_portal.storage.private_files import write_private
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
@@ -183,7 +183,7 @@ def test_the_look_at_the_place_writes_and_leaves_nothing(tmp_path: Path) -> None
 PROBE_FULL = """
 import resource, signal, sys
 from pathlib import Path
-from qwen_portal.stores.file import FileStore
+from qwen_portal.storage.stores.file import FileStore
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
@@ -217,7 +217,7 @@ def test_a_corrupt_credential_is_kept_beside_and_named(tmp_path: Path) -> None:
 
 def killed_while_writing(path: Path) -> None:
     """Leave what a process leaves that is killed before its new file is in its place."""
-    code = "import os, sys; from pathlib import Path; from qwen_portal.files import write_private\n"
+    code = "import os, sys; from pathlib import Path; from qwen_portal.storage.private_files import write_private\n"
     code += "os.fsync = lambda handle: os._exit(1)\nwrite_private(Path(sys.argv[1]), 'left over')"
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 1
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from qwen_portal.credentials import Credential
-from qwen_portal.endpoints import base_url, check_destination
 from qwen_portal.errors import QwenHostNotAllowedError
-from qwen_portal.hosts import check_oauth_host, is_loopback, origin, portal_url, user_url
-from qwen_portal.plans import PLANS
+from qwen_portal.http.endpoints import base_url, check_destination
 from qwen_portal.secrets import Secret
+from qwen_portal.service.hosts import check_oauth_host, is_loopback, origin, portal_url, user_url
+from qwen_portal.service.plans import PLANS
 from qwen_portal.settings import Settings, load_settings
+from qwen_portal.storage.credential import Credential
 
 GOOD = [
     ("portal.qwen.ai", "https://portal.qwen.ai/v1"),

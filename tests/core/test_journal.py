@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from qwen_portal.credentials import Credential
-from qwen_portal.files import write_private
-from qwen_portal.journal import Journal, Note
 from qwen_portal.secrets import Secret
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.private_files import write_private
+from qwen_portal.storage.refresh_journal import Journal, Note
 from tests.canaries import ACCESS, REFRESH
 
 

@@ -17,13 +17,13 @@ from keyring.backends import SecretService, Windows, chainer, fail, kwallet, lib
 from keyring.errors import InitError, KeyringError, KeyringLocked, NoKeyringError, PasswordSetError
 from keyring.testing.backend import BackendBasicTests
 
-from qwen_portal import index
-from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
-from qwen_portal.index import FileIndex
 from qwen_portal.secrets import Secret
-from qwen_portal.stores import keyring as keyring_store
-from qwen_portal.stores.keyring import RECORD_LIMIT, KeyringStore
+from qwen_portal.storage import index
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import FileIndex
+from qwen_portal.storage.stores import keyring as keyring_store
+from qwen_portal.storage.stores.keyring import RECORD_LIMIT, KeyringStore
 from tests.canaries import ACCESS, REFRESH, assert_none_in_error
 from tests.core.fake_keyring import FakeKeyring
 
@@ -345,8 +345,8 @@ def test_the_interpreter_exits_though_a_call_hangs(tmp_path: Path) -> None:
     program = """
         import pathlib, sys, threading
         from qwen_portal.errors import QwenStoreUnavailableError
-        from qwen_portal.index import MemoryIndex
-        from qwen_portal.stores import keyring
+        from qwen_portal.storage.index import MemoryIndex
+        from qwen_portal.storage.stores import keyring
 
         class Hanging:
             def __getattr__(self, name):

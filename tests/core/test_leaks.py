@@ -13,12 +13,12 @@ import pytest
 import qwen_portal
 from qwen_portal import errors
 from qwen_portal.auth import PortalAuth
-from qwen_portal.credentials import Credential
 from qwen_portal.errors import QwenAPIError, QwenError
 from qwen_portal.oauth import DeviceAuthorization, TokenResponse
 from qwen_portal.secrets import MASK, Secret, printable
 from qwen_portal.session import Session
 from qwen_portal.settings import load_settings
+from qwen_portal.storage.credential import Credential
 from tests.canaries import ACCESS, ALL, DEVICE, KEY, REFRESH, assert_none_in, assert_none_in_error
 from tests.scripted import answering
 

@@ -17,7 +17,7 @@ from qwen_portal.errors import (
 )
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in import LoginEvent, add_key, sign_in
+from qwen_portal.sign_in.device_flow import LoginEvent, add_key, sign_in
 from tests.canaries import ACCESS, KEY, assert_none_in, assert_none_in_error
 from tests.scripted import answering
 
@@ -78,7 +78,7 @@ def test_nobody_confirms_in_time(emulator: Emulator, monkeypatch: pytest.MonkeyP
     """The wait ends when the code does, without another poll."""
     emulator.scenario("pending")
     now = [0.0]
-    monkeypatch.setattr("qwen_portal.sign_in.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("qwen_portal.sign_in.device_flow.time.monotonic", lambda: now[0])
 
     def pass_time(seconds: float) -> None:
         now[0] += 100
@@ -176,8 +176,8 @@ def test_the_label_env_is_taken() -> None:
 
 async def test_the_async_twin_signs_in_too(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """The wait happens in another thread."""
-    monkeypatch.setattr("qwen_portal.sign_in.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("qwen_portal.sign_in.sign_in.__kwdefaults__", {"sleep": lambda seconds: None})
+    monkeypatch.setattr("qwen_portal.sign_in.device_flow.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("qwen_portal.sign_in.device_flow.sign_in.__kwdefaults__", {"sleep": lambda seconds: None})
     account = await qwen_portal.alogin("work", show=silent)
     assert account.label == "work"
     assert await qwen_portal.aget_access_token() in emulator.issued_tokens()

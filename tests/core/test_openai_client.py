@@ -10,7 +10,6 @@ import openai
 import pytest
 
 import qwen_portal
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenBadRequestError,
@@ -20,7 +19,8 @@ from qwen_portal.errors import (
 )
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
+from qwen_portal.storage.credential import Credential
 from tests.core.ways import HELLO
 
 Call = Callable[..., Any]
@@ -161,7 +161,7 @@ def test_an_async_call_does_not_block_its_loop_for_a_refresh(
     def blocking(*_: Any, **__: Any) -> None:
         raise AssertionError("the blocking way was taken")
 
-    monkeypatch.setattr("qwen_portal.tokens.TokenManager.get", blocking)
+    monkeypatch.setattr("qwen_portal.tokens.manager.TokenManager.get", blocking)
     assert "4" in acall().choices[0].message.content
 
 

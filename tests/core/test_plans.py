@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from qwen_portal import PortalClient, __version__
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenAuthenticationError, QwenQuotaExceededError
-from qwen_portal.plans import PLANS
 from qwen_portal.secrets import Secret
+from qwen_portal.service.plans import PLANS
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
 from tests.core.ways import ALL, HELLO, Way
 from tests.scripted import answering
 

@@ -11,8 +11,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
-from qwen_portal.cool_downs import CoolDown
-from qwen_portal.credentials import Credential
+from qwen_portal.account.cool_downs import CoolDown
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenBadRequestError,
@@ -24,10 +23,11 @@ from qwen_portal.errors import (
     QwenRateLimitError,
     QwenTokenNotAvailableError,
 )
-from qwen_portal.index import Entry
-from qwen_portal.quota import Course, Turn
+from qwen_portal.quota.attempts import Course, Turn
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import Entry
 from tests.cli.program import run_program
 from tests.core import ways
 from tests.core.ways import ALL, HELLO, Way
@@ -144,7 +144,7 @@ def test_the_variable_names_the_first_account_and_pins_nothing(two: Two, monkeyp
 @pytest.mark.parametrize("ask", ALL)
 def test_another_429_waits_and_tries_the_same_account(ask: Way, two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too many requests at once say nothing about the quota."""
-    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
     two.a.scenario("burst")
     with pytest.raises(QwenRateLimitError):
         ask()
@@ -386,7 +386,7 @@ def test_a_stand_in_with_trouble_of_its_own_makes_way(
     what: str, streamed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next account serves; without one, the quota error says what was the matter with each."""
-    monkeypatch.setattr("qwen_portal.retry._FIRST", 0.0)
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
     keep_keys("first", "second", "third")
     served = ["third"]
 
@@ -506,7 +506,7 @@ def test_the_time_for_an_answer_is_for_all_accounts_together(monkeypatch: pytest
     """A request that has used up its time is not sent to yet another account."""
     keep_keys("first", "second", "third")
     clock = [0.0]
-    monkeypatch.setattr("qwen_portal.quota.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("qwen_portal.quota.attempts.time.monotonic", lambda: clock[0])
 
     def answer(request: httpx.Request) -> httpx.Response:
         clock[0] += 6.0

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import pytest
 
 from qwen_portal import PortalClient
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenAPIError
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
 from tests.core.ways import HELLO
 from tests.login_never_lost.accounts import sign_in_as
 from tests.login_never_lost.programs import programs
@@ -94,9 +94,9 @@ def test_no_request_fails_that_some_account_could_have_served(
 
 WORKER = """
 import sys, time
-from qwen_portal.cool_downs import CoolDown
-from qwen_portal.credentials import Credential
-from qwen_portal.index import Entry
+from qwen_portal.account.cool_downs import CoolDown
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import Entry
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 

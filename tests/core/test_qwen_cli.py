@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 import qwen_portal
-from qwen_portal import AsyncPortalClient, PortalClient, qwen_cli
+from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
+from qwen_portal.quota import qwen_cli
 from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import PATIENCE
 from tests.quotas import TOOL

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError
-from qwen_portal.stores.qwen_cli_lock import LONGEST_PAUSE, STALE_SECONDS, TRIES, QwenCliLock
+from qwen_portal.storage.stores.qwen_cli_lock import LONGEST_PAUSE, STALE_SECONDS, TRIES, QwenCliLock
 from tests.children import loopback_only
 
 OTHER = "somebody-else"
 WORKER = """
 import os, sys
 from pathlib import Path
-from qwen_portal.stores.qwen_cli_lock import QwenCliLock
+from qwen_portal.storage.stores.qwen_cli_lock import QwenCliLock
 
 folder = Path(sys.argv[1])
 counter, inside = folder / "counter", folder / "inside"

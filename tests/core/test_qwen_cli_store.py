@@ -19,15 +19,15 @@ from qwen_portal.errors import (
     QwenStoreLockedError,
     QwenTokenNotAvailableError,
 )
-from qwen_portal.files import read_owned
-from qwen_portal.index import MemoryIndex
 from qwen_portal.oauth import TokenResponse
-from qwen_portal.refresh import Refresher
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in import add_key, sign_in
-from qwen_portal.stores import qwen_cli_lock
-from qwen_portal.stores.qwen_cli import QwenCliStore
+from qwen_portal.sign_in.device_flow import add_key, sign_in
+from qwen_portal.storage.index import MemoryIndex
+from qwen_portal.storage.private_files import read_owned
+from qwen_portal.storage.stores import qwen_cli_lock
+from qwen_portal.storage.stores.qwen_cli import QwenCliStore
+from qwen_portal.tokens.refresh import Refresher
 
 NEW = TokenResponse(Secret("second"), Secret("refresh-2"), 3600.0, None)
 
@@ -222,11 +222,11 @@ def test_a_slow_reader_does_not_put_an_older_pair_back(
 
     def read_then_refresh(path: Path) -> str | None:
         text = read_owned(path)
-        monkeypatch.setattr("qwen_portal.stores.qwen_cli.read_owned", read_owned)
+        monkeypatch.setattr("qwen_portal.storage.stores.qwen_cli.read_owned", read_owned)
         assert qwen_portal.get_access_token() == "second"
         return text
 
-    monkeypatch.setattr("qwen_portal.stores.qwen_cli.read_owned", read_then_refresh)
+    monkeypatch.setattr("qwen_portal.storage.stores.qwen_cli.read_owned", read_then_refresh)
     assert slow.load("default") is not None
     file.unlink()
     qwen_portal.close()

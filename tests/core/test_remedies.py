@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from qwen_portal import surroundings
-from qwen_portal.stores.remedies import unlock, without_keyring
+from qwen_portal import environment
+from qwen_portal.storage.stores.remedies import unlock, without_keyring
 
 
 @pytest.fixture(autouse=True)
 def _desktop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sit at a Linux desktop."""
-    for name in (*surroundings._SSH, *surroundings._CONTAINER, "PYTHON_KEYRING_BACKEND"):
+    for name in (*environment._SSH, *environment._CONTAINER, "PYTHON_KEYRING_BACKEND"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(surroundings, "_CONTAINER_FILES", ())
-    monkeypatch.setattr(surroundings, "_KERNEL", Path("/nowhere"))
+    monkeypatch.setattr(environment, "_CONTAINER_FILES", ())
+    monkeypatch.setattr(environment, "_KERNEL", Path("/nowhere"))
     monkeypatch.setattr(sys, "platform", "linux")
 
 
@@ -24,7 +24,7 @@ def wsl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in Linux inside Windows."""
     kernel = tmp_path / "osrelease"
     kernel.write_text("5.15.153.1-microsoft-standard-WSL2\n")
-    monkeypatch.setattr(surroundings, "_KERNEL", kernel)
+    monkeypatch.setattr(environment, "_KERNEL", kernel)
 
 
 def test_a_desktop_is_unlocked_by_its_session() -> None:
@@ -36,10 +36,10 @@ def test_a_desktop_is_unlocked_by_its_session() -> None:
 
 def test_a_container_keeps_the_sign_in_on_a_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the engine's mark or by a variable; a key needs no place."""
-    monkeypatch.setattr(surroundings, "_CONTAINER_FILES", (tmp_path,))
+    monkeypatch.setattr(environment, "_CONTAINER_FILES", (tmp_path,))
     assert "QWEN_PORTAL_STORE=file:PATH" in without_keyring()
     assert "QWEN_PORTAL_API_KEY" in without_keyring()
-    monkeypatch.setattr(surroundings, "_CONTAINER_FILES", ())
+    monkeypatch.setattr(environment, "_CONTAINER_FILES", ())
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     assert "volume" in without_keyring()
 

@@ -7,7 +7,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
-from qwen_portal.plans import find_plan
+from qwen_portal.service.plans import find_plan
 from qwen_portal.settings import default_home, load_settings
 
 

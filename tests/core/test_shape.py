@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.models import catalogue, output_cap
-from qwen_portal.plans import PLANS, find_plan
+from qwen_portal.http.chat_request import ChatRequest, Shaper
 from qwen_portal.secrets import Secret
+from qwen_portal.service.models import catalogue, output_cap
+from qwen_portal.service.plans import PLANS, find_plan
 from qwen_portal.settings import load_settings
-from qwen_portal.shape import ChatRequest, Shaper
+from qwen_portal.storage.credential import Credential
 from tests.core.ways import ALL, HELLO, Way
 
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]}]

@@ -12,9 +12,8 @@ import pytest
 
 import qwen_portal
 from qwen_portal import oauth
-from qwen_portal.account import Account
-from qwen_portal.all_accounts import Accounts
-from qwen_portal.credentials import Credential
+from qwen_portal.account.record import Account
+from qwen_portal.account.registry import Accounts
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenConnectionError,
@@ -28,7 +27,8 @@ from qwen_portal.errors import (
 from qwen_portal.oauth import TokenResponse
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.tokens import TokenManager
+from qwen_portal.storage.credential import Credential
+from qwen_portal.tokens.manager import TokenManager
 
 LABEL = "default"
 
@@ -174,7 +174,7 @@ def test_a_refresh_ahead_of_time_that_fails_is_tried_again_after_a_minute(
     tokens, account = manager(accounts), accounts.choose()
     tokens.get(account)
     clock = [1000.0]
-    monkeypatch.setattr("qwen_portal.tokens.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("qwen_portal.tokens.manager.time.monotonic", lambda: clock[0])
     spent = answer_refresh(monkeypatch, QwenServerError("down"), NEW)
     for moment, tries in ((1000.0, 1), (1059.0, 1), (1061.0, 2)):
         clock[0] = moment

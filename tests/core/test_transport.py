@@ -10,8 +10,6 @@ import httpx
 import pytest
 
 import qwen_portal
-from qwen_portal import exchange, retry
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenAPIError,
@@ -27,8 +25,10 @@ from qwen_portal.errors import (
     QwenStreamError,
     QwenTimeoutError,
 )
+from qwen_portal.http import exchange, retry
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
 from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.scripted import answering
 

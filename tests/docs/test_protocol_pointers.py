@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from qwen_portal.emulator.scenarios import SCENARIOS
-from qwen_portal.plans import PLANS, Plan, PlanModel
-from qwen_portal.refusals import refusal
-from qwen_portal.shape import _PORTAL_FIELDS
+from qwen_portal.http.chat_request import _PORTAL_FIELDS
+from qwen_portal.http.error_responses import refusal
+from qwen_portal.service.plans import PLANS, Plan, PlanModel
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("qwen_portal", "langchain_qwen_portal", "litellm_qwen_portal")

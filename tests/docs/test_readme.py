@@ -9,7 +9,7 @@ import pytest
 from qwen_portal import errors
 from qwen_portal.cli.root import cli
 from qwen_portal.emulator import Emulator
-from qwen_portal.plans import PLANS
+from qwen_portal.service.plans import PLANS
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

@@ -140,7 +140,7 @@ def test_a_changed_plan_brings_its_own_profile() -> None:
 def test_accounts_share_a_response_cache(emulator: Emulator) -> None:
     """Who pays is not part of the key; the options and the model behind the name are."""
     from qwen_portal.session import Session
-    from qwen_portal.sign_in import sign_in
+    from qwen_portal.sign_in.device_flow import sign_in
 
     sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
     cache = InMemoryCache()
@@ -261,7 +261,7 @@ def test_a_built_in_tool_of_openais_does_not_change_the_protocol(signed_in: Emul
 def test_two_accounts_are_two_models(emulator: Emulator) -> None:
     """account= pins a model to its account."""
     from qwen_portal.session import Session
-    from qwen_portal.sign_in import sign_in
+    from qwen_portal.sign_in.device_flow import sign_in
 
     sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
     for account in ("default", "second"):

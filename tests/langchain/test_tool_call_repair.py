@@ -9,8 +9,8 @@ from langchain_core.messages import HumanMessage
 
 from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal import QwenStreamError
-from qwen_portal.chunks import ChunkReader
 from qwen_portal.emulator import Emulator
+from qwen_portal.http.chunks import ChunkReader
 from tests.langchain.ways import STREAMED, WHOLE, Way
 
 pytestmark = pytest.mark.usefixtures("signed_in")

@@ -9,7 +9,7 @@ from litellm.router import Router
 from qwen_portal import QwenBadRequestError
 from qwen_portal.emulator import Emulator
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 from tests.litellm.ways import CALLS, HELLO, MODEL, call
 
 VISION = "qwen-portal/vision-model"

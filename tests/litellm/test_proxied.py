@@ -8,7 +8,7 @@ from litellm.router import Router
 
 from qwen_portal.emulator import Emulator
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 from tests.canaries import KEY, assert_none_in
 from tests.litellm.ways import CALLS, HELLO, MODEL, call
 

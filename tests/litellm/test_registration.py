@@ -18,7 +18,7 @@ from litellm.llms.custom_llm import CustomLLM
 import litellm_qwen_portal
 from litellm_qwen_portal import registration, shims
 from qwen_portal.emulator import Emulator
-from qwen_portal.models import KNOWN
+from qwen_portal.service.models import KNOWN
 from tests.litellm.test_accounts import LITELLM
 from tests.litellm.ways import CALLS, MODEL, call
 from tests.litellm.ways import WAYS as ANSWERS

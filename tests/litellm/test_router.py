@@ -8,10 +8,10 @@ import pytest
 from litellm import exceptions
 from litellm.router import Router
 
-from qwen_portal import retry
 from qwen_portal.emulator import Emulator
+from qwen_portal.http import retry
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 from tests.litellm.ways import CALLS, HELLO, MODEL, call, join, run
 from tests.litellm.ways import WAYS as ANSWERS
 

@@ -11,8 +11,9 @@ from litellm import exceptions
 from litellm.integrations.custom_logger import CustomLogger
 
 from litellm_qwen_portal.chunks import UsageFirst
-from qwen_portal import QwenStreamError, pools
+from qwen_portal import QwenStreamError
 from qwen_portal.emulator import Emulator
+from qwen_portal.http import pools
 from tests.litellm.conftest import finish_logging
 from tests.litellm.ways import HELLO, MODEL, WAYS, aask_stream, achunks, ask, ask_stream, call, chunks, run
 

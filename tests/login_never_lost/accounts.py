@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import qwen_portal
-from qwen_portal.account import Account
-from qwen_portal.credentials import Credential
+from qwen_portal.account.record import Account
 from qwen_portal.emulator import Emulator
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
+from qwen_portal.storage.credential import Credential
 
 LABEL = "default"
 # An end for a wait that nothing ends; no test gets near it.

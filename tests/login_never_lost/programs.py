@@ -13,7 +13,7 @@ from tests.login_never_lost.accounts import PATIENCE
 # does to the store shows at once, not only after 100 ms.
 _BEGIN = f"""
 import sys; sys.path.append({str(Path(__file__).parents[2])!r})
-import qwen_portal.glance; qwen_portal.glance._SECONDS = 0.0
+import qwen_portal.storage.index_cache; qwen_portal.storage.index_cache._SECONDS = 0.0
 """
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 import qwen_portal
-from qwen_portal import files, journal
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError
-from qwen_portal.stores import file as file_store
+from qwen_portal.storage import private_files, refresh_journal
+from qwen_portal.storage.stores import file as file_store
 from tests.login_never_lost.accounts import account, end_token, refreshes
 
 
@@ -28,11 +28,11 @@ class Disk:
             msg = f"Could not write {path}: No space left on device."
             raise QwenStoreError(msg)
         self.room -= not path.exists()
-        files.write_private(path, text, modified=modified)
+        private_files.write_private(path, text, modified=modified)
 
     def remove(self, path: Path) -> bool:
         """Remove a file, which makes room."""
-        was_there = files.remove(path)
+        was_there = private_files.remove(path)
         self.room += was_there
         return was_there
 
@@ -45,7 +45,7 @@ def test_the_token_is_spent_only_with_room_for_its_answer(
     end_token()
     disk = Disk(room)
     with monkeypatch.context() as patch:
-        for module in (journal, file_store):
+        for module in (refresh_journal, file_store):
             patch.setattr(module, "write_private", disk.write)
             patch.setattr(module, "remove", disk.remove)
         if room < 2:
@@ -71,5 +71,5 @@ def test_an_answer_is_given_although_the_index_cannot_be_written(
         msg = f"Could not write {path}: No space left on device."
         raise QwenStoreError(msg)
 
-    monkeypatch.setattr("qwen_portal.index.write_private", full)
+    monkeypatch.setattr("qwen_portal.storage.index.write_private", full)
     assert qwen_portal.PortalClient().chat([{"role": "user", "content": "Hello"}])["choices"]

@@ -113,8 +113,9 @@ with Session().accounts.locked("{LABEL}"):
 def test_locks_that_threads_hold_at_the_fork_do_not_stop_the_child(signed_in: Emulator) -> None:
     """Whatever a thread of the parent is in the middle of: the child serves itself."""
     with Program(f"""{_WARM}
-from qwen_portal import pools, session
-from qwen_portal.stores import keyring
+from qwen_portal import session
+from qwen_portal.http import pools
+from qwen_portal.storage.stores import keyring
 
 held = [session._lock, pools._lock, keyring._one_call, Session().tokens._gate]
 ready, done = threading.Event(), threading.Event()

@@ -157,7 +157,7 @@ def test_the_library_leaves_signals_alone() -> None:
     text = """
 import asyncio, signal
 before = {number: signal.getsignal(number) for number in signal.valid_signals()}
-import qwen_portal, qwen_portal.tokens, qwen_portal.api, qwen_portal.client
+import qwen_portal, qwen_portal.tokens.manager, qwen_portal.api, qwen_portal.client
 print({number: signal.getsignal(number) for number in signal.valid_signals()} == before)
 """
     with Program(text) as child:

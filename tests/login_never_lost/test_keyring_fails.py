@@ -13,13 +13,13 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordSetError
 
 import qwen_portal
-from qwen_portal import index, journal
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError, QwenStoreUnavailableError
 from qwen_portal.session import Session
-from qwen_portal.stores import keyring as keyring_store
-from qwen_portal.stores.keyring import KeyringStore
+from qwen_portal.storage import index, refresh_journal
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.stores import keyring as keyring_store
+from qwen_portal.storage.stores.keyring import KeyringStore
 from tests.cli.program import run
 from tests.core.fake_keyring import FakeKeyring, Keep
 from tests.login_never_lost.accounts import LABEL, account, end_token, refreshes, sign_in_as
@@ -273,7 +273,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with monkeypatch.context() as patch:
         patch.setattr(index, "write_private", full)
-        patch.setattr(journal.Journal, "rescue", lambda self, credential: full(Path(), ""))
+        patch.setattr(refresh_journal.Journal, "rescue", lambda self, credential: full(Path(), ""))
         yield
 
 
@@ -301,7 +301,7 @@ def test_a_program_with_a_hung_keyring_exits(signed_in: Emulator) -> None:
 import json, threading
 import qwen_portal
 from qwen_portal.session import Session
-from qwen_portal.stores import keyring
+from qwen_portal.storage.stores import keyring
 from tests.core.fake_keyring import FakeKeyring
 from tests.login_never_lost.accounts import LABEL, end_token, sign_in_as
 

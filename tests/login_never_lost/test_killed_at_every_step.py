@@ -9,7 +9,7 @@ from tests.cli.program import run
 from tests.login_never_lost.accounts import account, next_process, refreshes
 from tests.login_never_lost.victims import BEGIN, CLEAR, INDEX, POST, STORY, Step, refresh_and_die
 
-FILE = ("qwen_portal.stores.file", "FileStore")
+FILE = ("qwen_portal.storage.stores.file", "FileStore")
 # The store writes the record for the rehearsal first, then in earnest.
 _REHEARSE = (FILE[0], f"{FILE[1]}.rehearse")
 _SAVE = (FILE[0], f"{FILE[1]}.save")

@@ -5,12 +5,12 @@ import time
 import pytest
 
 import qwen_portal
-from qwen_portal.credentials import Credential
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenRefreshTokenInvalidError
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.stores.keyring import KeyringStore
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.stores.keyring import KeyringStore
 from tests.core.fake_keyring import FakeKeyring
 from tests.login_never_lost.accounts import LABEL, account, end_token, next_process, refreshes, sign_in_as, stored
 
@@ -20,7 +20,7 @@ def backend(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> FakeKeyring:
     """Sign in on a keyring; the token's time is over."""
     assert emulator.url
     made = FakeKeyring()
-    monkeypatch.setattr("qwen_portal.stores.keyring._choose_backend", lambda: made)
+    monkeypatch.setattr("qwen_portal.storage.stores.keyring._choose_backend", lambda: made)
     monkeypatch.setenv("QWEN_PORTAL_STORE", "auto")
     sign_in_as(LABEL)
     end_token()

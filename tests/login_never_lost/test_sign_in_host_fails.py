@@ -6,11 +6,11 @@ import pytest
 
 import qwen_portal
 from qwen_portal import oauth
-from qwen_portal.credentials import DEFAULT_LIFE
 from qwen_portal.emulator import Emulator
 from qwen_portal.emulator import oauth as emulated
 from qwen_portal.errors import QwenRefreshTokenInvalidError, QwenTokenExpiredError
 from qwen_portal.session import Session
+from qwen_portal.storage.credential import DEFAULT_LIFE
 from tests.cli.program import run
 from tests.login_never_lost.accounts import (
     LABEL,

@@ -34,10 +34,10 @@ qwen_portal.get_access_token()
 # Module, function, before or after, which call.
 Step = tuple[str, str, str, int]
 # The steps that all stores share, in the order of the transaction.
-BEGIN = ("qwen_portal.journal", "Journal.begin")
+BEGIN = ("qwen_portal.storage.refresh_journal", "Journal.begin")
 POST = ("qwen_portal.oauth", "refresh")
-INDEX = ("qwen_portal.all_accounts", "Accounts._enter")
-CLEAR = ("qwen_portal.journal", "Journal.clear")
+INDEX = ("qwen_portal.account.registry", "Accounts._enter")
+CLEAR = ("qwen_portal.storage.refresh_journal", "Journal.clear")
 STORY = "was ended in the middle of the refresh"
 
 

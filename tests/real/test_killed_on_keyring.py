@@ -14,7 +14,7 @@ from tests.login_never_lost.victims import BEGIN, CLEAR, INDEX, POST, STORY, Ste
 
 pytestmark = pytest.mark.real
 
-_STORE = "qwen_portal.stores.keyring"
+_STORE = "qwen_portal.storage.stores.keyring"
 # Each is called for the rehearsal first, then in earnest.
 _SLOT = (_STORE, "KeyringStore._write_free_slot")
 _ITEM = ("keyring.backends.SecretService", "Keyring.set_password")

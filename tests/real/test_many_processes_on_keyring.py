@@ -5,7 +5,7 @@ import pytest
 import qwen_portal
 from qwen_portal.emulator import Emulator
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 from tests.login_never_lost.crowd import one_refresh_each_round
 
 pytestmark = pytest.mark.real

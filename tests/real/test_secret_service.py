@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 import pytest
 
 import qwen_portal
-from qwen_portal import index
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
+from qwen_portal.storage import index
 from tests.real.secret_service import SecretService, plain_environment
 
 pytestmark = pytest.mark.real
@@ -32,7 +32,7 @@ PROGRAM = """
 import json, sys, time
 import qwen_portal
 from qwen_portal.session import Session
-from qwen_portal.sign_in import sign_in
+from qwen_portal.sign_in.device_flow import sign_in
 
 operations = {
     "login": lambda: sign_in(Session(), None, show=lambda event: None, sleep=lambda seconds: None).label,

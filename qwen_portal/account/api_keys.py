@@ -1,0 +1,50 @@
+"""API keys: which plan takes which, and the account that a key from the environment makes."""
+
+from qwen_portal.account.record import ENV_LABEL, Account
+from qwen_portal.errors import QwenError
+from qwen_portal.secrets import Secret
+from qwen_portal.service.plans import KEY_PLANS, Plan, find_plan
+from qwen_portal.settings import Settings
+
+
+def environment_account(settings: Settings) -> Account | None:
+    """Return the account that QWEN_PORTAL_API_KEY makes, or ``None``.
+
+    Raises:
+        QwenError: The key's plan is not said.
+    """
+    if settings.api_key is None:
+        return None
+    if settings.plan is None and settings.base_url is None:
+        msg = "An API key is given (QWEN_PORTAL_API_KEY or api_key=), but not which plan it is of."
+        raise QwenError(msg, hint=f"Set QWEN_PORTAL_PLAN to one of {', '.join(KEY_PLANS)}, or QWEN_PORTAL_BASE_URL.")
+    plan = key_plan(settings.plan or settings.base_url or "")
+    if settings.base_url is None:
+        check_key(settings.api_key, plan)
+    return Account(ENV_LABEL, "env", plan, active=True, store="environment", key=settings.api_key)
+
+
+def check_key(key: Secret, plan: Plan) -> None:
+    """Refuse a key that is of another plan, before it is kept or sent to the wrong host.
+
+    Raises:
+        QwenError: It does not begin as the plan's keys do.
+    """
+    if not key.reveal().startswith(plan.key_prefix):
+        raise QwenError(
+            f"Keys of the plan {plan.name!r} begin with {plan.key_prefix!r}; this one does not.",
+            hint="Check which plan the key is of: each key works at its own plan's address only.",
+        )
+
+
+def key_plan(name: str) -> Plan:
+    """Look up a plan that takes API keys.
+
+    Raises:
+        QwenError: No such plan, or the portal, which takes a sign-in; the message lists them.
+    """
+    plan = find_plan(name)
+    if plan.is_oauth:
+        msg = "The plan 'oauth' takes a sign-in, not an API key."
+        raise QwenError(msg, hint=f"Plans for keys: {', '.join(KEY_PLANS)}, or an https URL.")
+    return plan

@@ -1,0 +1,118 @@
+"""One account, secrets aside: what the index knows of it, as a record that does not change."""
+
+import time
+from typing import NamedTuple
+
+from qwen_portal.account.cool_downs import CoolDown, cool_downs
+from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
+from qwen_portal.secrets import Secret
+from qwen_portal.service.models import name_on
+from qwen_portal.service.plans import OAUTH, Kind, Plan, find_plan, unknown_plan
+from qwen_portal.storage.index import IndexData
+from qwen_portal.text import shell_quote
+
+DEFAULT_LABEL = "default"
+ENV_LABEL = "env"
+# How long a service that refused a fresh token is left alone.
+ENDED_SECONDS = 900.0
+
+
+# A named tuple, as in `plans`: quicker to define than a dataclass.
+class Account(NamedTuple):
+    """One account, secrets aside. Times are seconds since the epoch or ``None``.
+
+    Attributes:
+        label: What the user calls it.
+        kind: ``oauth``, ``key`` or ``env``.
+        plan: Its plan.
+        active: Whether calls that name no account use it.
+        store: Where its credential is kept; ``"environment"`` for kind ``env``.
+        expires_at: When the access token ends.
+        cool_downs: Which quotas are used up.
+        needs_login: Whether only a new sign-in helps.
+        lost: How the sign-in was lost, if that was no revocation.
+        ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
+        generation: Generation of the stored credential.
+        key: For kind ``env``, the key itself.
+        trouble: Why it cannot be used at all, such as ``"unknown plan 'premium'"``.
+    """
+
+    label: str
+    kind: Kind
+    plan: Plan
+    active: bool
+    store: str
+    expires_at: float | None = None
+    cool_downs: tuple[CoolDown, ...] = ()
+    needs_login: bool = False
+    lost: str | None = None
+    ended_at: float | None = None
+    generation: int = 0
+    key: Secret | None = None
+    trouble: str | None = None
+
+    @property
+    def exhausted_until(self) -> float | None:
+        """Until when its quota is used up, that of single models aside."""
+        return max((each.until for each in self.cool_downs if each.model is None), default=None)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether its quota is used up, that of single models aside, and its cool-down not over."""
+        return self.exhausted_until is not None and self.exhausted_until > time.time()
+
+    def cool_down(self, model: str) -> CoolDown | None:
+        """Return what keeps a model from being asked for now: of its cool-down and the account's the longer one.
+
+        Args:
+            model: Model id, as the user or the service calls it.
+        """
+        name, now = name_on(self.plan, model), time.time()
+        due = [each for each in self.cool_downs if each.model in {None, name} and each.until > now]
+        return max(due, key=lambda each: each.until, default=None)
+
+
+def known_account(data: IndexData, label: str) -> Account:
+    """Return an account that is in the index, as it stands now."""
+    entry = data.accounts[label]
+    plan, trouble = _plan(entry.plan)
+    # abs: after the clock was set back, that moment is in the future
+    ended = entry.ended_at if entry.ended_at and abs(time.time() - entry.ended_at) < ENDED_SECONDS else None
+    return Account(
+        label=label,
+        kind="oauth" if entry.kind == OAUTH else "key",
+        plan=plan,
+        active=label == data.active,
+        store=entry.store,
+        expires_at=entry.expires_at,
+        cool_downs=cool_downs(entry),
+        needs_login=entry.needs_login,
+        lost=entry.lost,
+        ended_at=ended,
+        generation=entry.generation,
+        trouble=trouble,
+    )
+
+
+def _plan(name: str) -> tuple[Plan, str | None]:
+    """Look up the plan that an index names; a later version may know more of them, and a hand may slip."""
+    try:
+        return find_plan(name), None
+    except QwenError:
+        return unknown_plan(name), f"unknown plan {name!r}"
+
+
+def usable(account: Account) -> Account:
+    """Return an account that can be used.
+
+    Raises:
+        QwenTokenNotAvailableError: It cannot; the hint names the commands.
+    """
+    if account.trouble is None:
+        return account
+    name = shell_quote(account.label)
+    raise QwenTokenNotAvailableError(
+        f"Account {account.label!r} cannot be used: {account.trouble}.",
+        hint=f"Keep its key again with `qwen-portal login --plan PLAN {name}`, or remove the account: "
+        f"`qwen-portal accounts remove {name}`. A newer qwen-portal may know the plan.",
+    )

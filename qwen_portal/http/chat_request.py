@@ -1,0 +1,230 @@
+"""A chat request as the service takes it: address, headers, model name, capped body.
+
+Source: docs/protocol.md, "Chat request".
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qwen_portal._version import __version__
+from qwen_portal.errors import QwenBadRequestError
+from qwen_portal.http.endpoints import base_url
+from qwen_portal.service.models import VISION, model_id, output_cap, plan_model
+from qwen_portal.service.plans import Plan, find_plan
+from qwen_portal.settings import Settings
+from qwen_portal.storage.credential import Credential
+
+_log = logging.getLogger("qwen_portal")
+
+# What the portal's strict validation lets through; anything else is a 400 without a reason.
+_PORTAL_FIELDS = frozenset(
+    {
+        *("model", "messages", "stream", "stream_options", "temperature", "top_p", "top_k", "n", "stop", "seed"),
+        *("max_tokens", "tools", "tool_choice", "parallel_tool_calls", "response_format"),
+        *("presence_penalty", "frequency_penalty", "repetition_penalty", "logprobs", "top_logprobs"),
+        *("enable_thinking", "thinking_budget", "preserve_thinking", "reasoning_effort", "enable_search"),
+        *("vl_high_resolution_images", "metadata"),
+    }
+)
+_TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One request, ready to send.
+
+    Attributes:
+        url: Where to.
+        headers: Without the bearer.
+        body: What is sent as JSON.
+        model: The id the user asked for, without prefix.
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+    model: str
+
+
+class Shaper:
+    """Makes requests; tells each change of a user's value once, not at every call.
+
+    Args:
+        settings: The user's settings.
+        told: What was told already; shared by those who are to tell a thing once between them.
+    """
+
+    def __init__(self, settings: Settings, told: set[tuple[str, str]] | None = None) -> None:
+        self._settings = settings
+        self._told = told if told is not None else set()
+
+    def chat(
+        self,
+        credential: Credential,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        model: str,
+        stream: bool,
+        params: Mapping[str, Any],
+    ) -> ChatRequest:
+        """Build a chat request for one account.
+
+        Args:
+            credential: The account's credential; its kind and plan decide host, model name, headers and cap.
+            messages: OpenAI-style messages.
+            model: Model id, with or without ``qwen-portal/``.
+            stream: Whether to stream.
+            params: Further OpenAI parameters; ``extra_body`` is merged last, as OpenAI's SDK does. Ours:
+                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``.
+
+        Raises:
+            QwenBadRequestError: No messages, or an image for a model that takes none.
+            QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
+        """
+        plan = find_plan(credential.plan)
+        body = merged({"model": model, "messages": list(messages), **params})
+        limit = output_limit(body, plan)
+        allow_images = body.pop("allow_images", False)
+        extra_headers = body.pop("extra_headers", None) or {}
+        wanted = model_id(str(body["model"]))
+        if not all(isinstance(message, Mapping) for message in body["messages"]):
+            raise QwenBadRequestError(
+                "The messages are not a list of dicts.", hint="Pass [{'role': 'user', 'content': 'Hello'}]."
+            )
+        if not body["messages"]:
+            raise QwenBadRequestError(
+                "The list of messages is empty.",
+                hint="Pass at least one, such as {'role': 'user', 'content': 'Hello'}.",
+            )
+        if not allow_images:
+            _check_images(body["messages"], wanted, plan)
+        row = plan_model(wanted, plan)
+        body["model"] = row.name if row is not None else wanted
+        _calm_if_forced(body, thinking=row is not None and row.thinking)
+        self._limit_output(body, wanted, limit)
+        body["stream"] = stream
+        if stream:
+            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        else:
+            body.pop("stream_options", None)
+        self._drop(body, strict=plan.is_oauth)
+        return ChatRequest(
+            url=f"{base_url(credential, self._settings)}/chat/completions",
+            headers=_headers(credential, stream=stream) | dict(extra_headers),
+            body=body,
+            model=wanted,
+        )
+
+    def _limit_output(self, body: dict[str, Any], model: str, limit: int | None) -> None:
+        wish = _wish(body)
+        for name in ("output_cap", *_TOKEN_FIELDS):
+            body.pop(name, None)
+        if limit is not None:
+            body["max_tokens"] = limit
+            if wish is not None and wish > limit:
+                self._tell_once("cap", model, f"max_tokens {wish:,} is above what {model} gives; {limit:,} is sent")
+
+    def _drop(self, body: dict[str, Any], *, strict: bool) -> None:
+        for name in [name for name, value in body.items() if value is None or (name == "tools" and not value)]:
+            del body[name]
+        if "tools" not in body:
+            body.pop("tool_choice", None)
+            body.pop("parallel_tool_calls", None)
+        if not strict:
+            return
+        for name in [name for name in body if name not in _PORTAL_FIELDS]:
+            del body[name]
+            self._tell_once("field", name, f"the portal takes no {name!r}; it is left out")
+
+    def _tell_once(self, kind: str, what: str, text: str) -> None:
+        if (kind, what) not in self._told:
+            self._told.add((kind, what))
+            _log.warning("%s (said once)", text)
+
+
+def _tokens(name: str, value: Any) -> int:
+    # 4096.0 and "4096" come from configuration files
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        raise QwenBadRequestError(f"{name} is {value!r}.", hint="It takes a whole number of tokens.") from None
+
+
+def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
+    """Return the ``max_tokens`` that a request is sent with: the smallest of what was asked for and the cap.
+
+    Without a wish the portal gets the cap, because its own default is small and cuts answers with "stop".
+
+    Args:
+        params: A request's ``model`` and further parameters, as for :meth:`Shaper.chat`.
+        plan: The account's plan.
+
+    Returns:
+        Tokens, or ``None`` where neither the caller nor the service names a limit.
+
+    Raises:
+        QwenBadRequestError: A limit is not a number.
+    """
+    body = merged(params)
+    wish = _wish(body)
+    override = body.get("output_cap")
+    cap = output_cap(str(body["model"]), plan) if override is None else _tokens("output_cap", override)
+    if wish is None:
+        return cap if plan.is_oauth else None
+    return wish if cap is None else min(wish, cap)
+
+
+def merged(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request's parameters with ``extra_body`` put over them, as OpenAI's SDK does."""
+    body = dict(params)
+    body.update(body.pop("extra_body", None) or {})
+    return body
+
+
+def _wish(body: Mapping[str, Any]) -> int | None:
+    return min((_tokens(name, body[name]) for name in _TOKEN_FIELDS if body.get(name) is not None), default=None)
+
+
+def _calm_if_forced(body: dict[str, Any], *, thinking: bool) -> None:
+    """Switch thinking off for a request that forces a tool call; Qwen refuses the two together.
+
+    Leaving the switch out is not enough for a model that thinks unless it is told not to.
+    Source: docs/protocol.md, "Chat errors".
+    """
+    choice = body.get("tool_choice")
+    if not body.get("tools") or not (choice == "required" or isinstance(choice, Mapping)):
+        return
+    asked = [body.pop(name, None) for name in ("enable_thinking", "thinking_budget", "reasoning_effort")]
+    if thinking or any(value is not None for value in asked):
+        body["enable_thinking"] = False
+
+
+def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:
+    row = plan_model(model, plan)
+    if row is None or "image" in row.inputs or not any(_has_image(message) for message in messages):
+        return
+    raise QwenBadRequestError(
+        f"{model} takes text only, and a message holds an image.",
+        hint=f"Use model={VISION!r} for images, or pass allow_images=True to send it all the same.",
+    )
+
+
+def _has_image(message: Mapping[str, Any]) -> bool:
+    content = message.get("content")
+    return isinstance(content, list) and any(
+        isinstance(part, Mapping) and part.get("type") == "image_url" for part in content
+    )
+
+
+def _headers(credential: Credential, *, stream: bool) -> dict[str, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream" if stream else "application/json",
+        "X-DashScope-UserAgent": f"qwen-portal/{__version__}",
+    }
+    if credential.kind == "oauth":
+        headers["X-DashScope-AuthType"] = "qwen-oauth"
+        headers["X-DashScope-CacheControl"] = "enable"
+    return headers

@@ -1,0 +1,188 @@
+"""One request and what came back of it: its limits, its tries, and the judgement of the answer.
+
+The sync and the async transport share all of this; they differ in how they wait alone.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from qwen_portal.account.record import Account
+from qwen_portal.errors import (
+    QwenAPIError,
+    QwenAuthenticationError,
+    QwenBadRequestError,
+    QwenConnectionError,
+    QwenStreamError,
+    QwenTimeoutError,
+)
+from qwen_portal.http.chat_request import ChatRequest
+from qwen_portal.http.chunks import is_answer
+from qwen_portal.http.error_responses import is_web_page, is_wrong_key, refusal
+from qwen_portal.http.retry import Retries
+from qwen_portal.secrets import Secret, printable
+from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
+from qwen_portal.text import shell_quote
+
+_OK = 200
+
+
+class Exchange:
+    """What the two transports share: one request, its limits, and the judgement of what came back.
+
+    Args:
+        request: From :class:`qwen_portal.http.chat_request.Shaper`.
+        auth: Puts the bearer on.
+        timeout: Seconds for the whole answer, retries included.
+        max_retries: Repeats at most; for a stream only before its first content.
+        account: Whose bearer that is.
+    """
+
+    def __init__(
+        self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int, account: Account
+    ) -> None:
+        self.request = request
+        self.auth = auth
+        self.account = account
+        self.timeout = timeout
+        self.retries = Retries(max_retries, timeout)
+        self.host = httpx.URL(request.url).netloc.decode("ascii")
+        self.content = _encoded(request.body)
+        self.connected = False
+        self.answered = False
+
+    def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
+        """Make the request of one try; a whole answer waits as long as it may, a stream for the next chunk."""
+        self.connected = self.answered = False
+        left = self.retries.remaining()
+        read = min(CHUNK_TIMEOUT, left) if self.request.body["stream"] else left
+        return pool.build_request(
+            "POST",
+            self.request.url,
+            content=self.content,
+            headers=dict(self.request.headers),
+            timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
+            extensions={"trace": trace},
+        )
+
+    def note(self, event: str, _info: Mapping[str, Any]) -> None:
+        """Learn from httpcore whether the connection is new, and whether a byte came back."""
+        if event == "connection.connect_tcp.started":
+            self.connected = True
+        elif event.endswith("receive_response_headers.complete"):
+            self.answered = True
+
+    async def anote(self, event: str, info: Mapping[str, Any]) -> None:
+        """Do what :meth:`note` does, for the async pool."""
+        self.note(event, info)
+
+    def judge(self, response: httpx.Response) -> dict[str, Any]:
+        """Return the completion of a whole answer.
+
+        Raises:
+            QwenAPIError: It is none.
+        """
+        completion = _completion(response)
+        if completion is None:
+            raise self.refused(response)
+        return completion
+
+    def is_stream(self, response: httpx.Response) -> bool:
+        """Tell whether an answer is the event stream that was asked for."""
+        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "")
+
+    def refused(self, response: httpx.Response) -> QwenAPIError:
+        """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
+        error = refusal(
+            response.status_code,
+            response.headers,
+            response.content,
+            host=self.host,
+            secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
+        )
+        if self.account.kind == "oauth" or not isinstance(error, QwenAuthenticationError):
+            return error
+        return self._key_refused(error) if is_wrong_key(error) else self._not_allowed(error)
+
+    def _key_refused(self, error: QwenAPIError) -> QwenAuthenticationError:
+        """Explain what the service calls an expired token even where it was given a key of another plan.
+
+        Source: docs/protocol.md, "Plans".
+        """
+        said = f"HTTP {error.status}" if error.code is None else f"HTTP {error.status}, {error.code}"
+        return QwenAuthenticationError(
+            f"{self.host} refused the API key of account {self.account.label!r} ({said}): it is wrong, or of another "
+            "plan. A key works at its own plan's address alone, and any other answers this.",
+            hint=self._keep_the_right_key(),
+            status=error.status,
+            code=error.code,
+            request_id=error.request_id,
+        )
+
+    def _keep_the_right_key(self) -> str:
+        if self.account.kind == "env":
+            return "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=)."
+        return f"Keep the right key: `qwen-portal login --plan PLAN {shell_quote(self.account.label)}`."
+
+    def _not_allowed(self, error: QwenAPIError) -> QwenAPIError:
+        """Leave the service its words, and say whose key it is."""
+        error.hint = (
+            f"The key of account {self.account.label!r} is known there, but may not do this; the console of its plan "
+            "says what it may."
+        )
+        return error
+
+    def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
+        """Turn the HTTP library's error into ours."""
+        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+            error = QwenConnectionError(f"{self.host} could not be reached ({_reason(exc)}).")
+            error.sent = False
+            return error
+        if isinstance(exc, httpx.TimeoutException):
+            limit = min(CHUNK_TIMEOUT, self.timeout) if streaming else self.timeout
+            what = "no chunk" if streaming else "no answer"
+            return QwenTimeoutError(f"{self.host} sent {what} for {limit:g} s.")
+        if streaming:
+            return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({_reason(exc)}).")
+        return QwenConnectionError(f"The connection to {self.host} broke ({_reason(exc)}).")
+
+    def wait_after(self, error: QwenAPIError, cause: httpx.HTTPError | None = None) -> float:
+        """Return how long to wait before the next try.
+
+        Raises:
+            QwenAPIError: The error itself, if there is no next try.
+        """
+        died = isinstance(cause, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+        stale = died and not self.connected and not self.answered
+        wait = self.retries.wait_after(error, stale_connection=stale)
+        if wait is None:
+            raise error
+        return wait
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # half of a pair, such as a text that was cut in the middle of an emoji has
+        reason = "a text holds half a character (a lone surrogate)"
+    except (TypeError, ValueError, RecursionError) as exc:
+        reason = _reason(exc)
+    raise QwenBadRequestError(f"The request cannot be written as JSON: {reason}.")
+
+
+def _completion(response: httpx.Response) -> dict[str, Any] | None:
+    """Read a whole answer; ``None`` if it is none."""
+    if response.status_code != _OK or is_web_page(response.headers, response.content):
+        return None
+    try:
+        body = response.json()
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) and body.get("choices") and is_answer(body) else None
+
+
+def _reason(exc: Exception) -> str:
+    return printable(str(exc), limit=120) or type(exc).__name__

@@ -1,0 +1,49 @@
+"""Sends shaped requests and returns whole answers: one sync and one async function, alike line for line.
+
+Each request gets its retries, its time limits and typed errors; the bearer comes from an ``httpx.Auth``.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+
+from qwen_portal.errors import QwenAPIError
+from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.pools import async_pool, sync_pool
+
+
+def send(exchange: Exchange) -> dict[str, Any]:
+    """Send a request and return its completion.
+
+    Args:
+        exchange: The request and its limits.
+
+    Raises:
+        QwenAPIError: Typed by what happened.
+    """
+    pool = sync_pool()
+    while True:
+        cause: httpx.HTTPError | None = None
+        try:
+            return exchange.judge(pool.send(exchange.build(pool, exchange.note), auth=exchange.auth))
+        except httpx.HTTPError as exc:
+            error, cause = exchange.failure(exc), exc
+        except QwenAPIError as exc:
+            error = exc
+        time.sleep(exchange.wait_after(error, cause))
+
+
+async def asend(exchange: Exchange) -> dict[str, Any]:
+    """Do what :func:`send` does without blocking the event loop."""
+    pool = async_pool()
+    while True:
+        cause: httpx.HTTPError | None = None
+        try:
+            return exchange.judge(await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth))
+        except httpx.HTTPError as exc:
+            error, cause = exchange.failure(exc), exc
+        except QwenAPIError as exc:
+            error = exc
+        await asyncio.sleep(exchange.wait_after(error, cause))

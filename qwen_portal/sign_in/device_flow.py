@@ -1,0 +1,172 @@
+"""Signing in: the device flow as a sequence of events, and API keys.
+
+What a person sees is made of the events by ``display``; this module shows nothing itself.
+Sources: RFC 8628 §3; docs/protocol.md, "Sign-in".
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from qwen_portal import oauth
+from qwen_portal.account.api_keys import check_key, key_plan
+from qwen_portal.account.record import DEFAULT_LABEL, ENV_LABEL, Account
+from qwen_portal.errors import (
+    QwenConnectionError,
+    QwenError,
+    QwenHostNotAllowedError,
+    QwenLoginTimeoutError,
+    QwenServerError,
+    QwenTimeoutError,
+)
+from qwen_portal.http.endpoints import base_url
+from qwen_portal.oauth import DeviceAuthorization, PollStatus, TokenResponse
+from qwen_portal.secrets import Secret
+from qwen_portal.service.hosts import check_oauth_host
+from qwen_portal.service.plans import OAUTH
+from qwen_portal.session import Session
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import check_label
+
+_SLOW_DOWN_SECONDS = 5.0
+_PASSING = (QwenConnectionError, QwenTimeoutError, QwenServerError)
+
+
+@dataclass(frozen=True, slots=True)
+class LoginEvent:
+    """One thing that happened while signing in.
+
+    Attributes:
+        kind: ``device_code`` (show the code), ``pending`` (one poll without an answer), ``success``, ``error``.
+        user_code: What the person compares or types.
+        verification_uri: The page to open, code included.
+        expires_in: Seconds until the code is void.
+        account: The account's label, on success.
+        store: Where the sign-in is kept, on success.
+        message: What went wrong, on error; why a poll had no answer, if it failed.
+    """
+
+    kind: Literal["device_code", "pending", "success", "error"]
+    user_code: str = ""
+    verification_uri: str = ""
+    expires_in: float = 0.0
+    account: str = ""
+    store: str = ""
+    message: str = ""
+
+
+Show = Callable[[LoginEvent], None]
+
+
+def sign_in(session: Session, label: str | None, *, show: Show, sleep: Callable[[float], None] = time.sleep) -> Account:
+    """Run the device flow and keep the result; nothing that was kept before is touched until it succeeded.
+
+    Args:
+        session: Settings, accounts and tokens.
+        label: Account label; ``"default"`` if not given.
+        show: Told each event.
+        sleep: Waits that many seconds between two polls.
+
+    Returns:
+        The account, now the active one.
+
+    Raises:
+        QwenLoginDeniedError: The person refused.
+        QwenLoginTimeoutError: Nobody confirmed in time.
+        QwenOAuthError: The sign-in host refused, or a web page answered (``kind == "firewall"``).
+        QwenHostNotAllowedError: The server named a host that a bearer must not go to; the sign-in is kept.
+        QwenStoreError: The sign-in could not be kept.
+    """
+    name = _new_label(label)
+    # A keyring that is locked or missing must say so before the person goes to the browser.
+    session.accounts.check_place(name)
+    try:
+        tokens = _device_flow(session, show, sleep)
+        credential = Credential.from_sign_in(tokens, plan=OAUTH)
+        account = session.accounts.signed_in(name, credential)
+        _check_resource_url(session, credential)
+    except QwenError as exc:
+        show(LoginEvent("error", message=str(exc)))
+        raise
+    show(LoginEvent("success", account=account.label, store=account.store))
+    return account
+
+
+def add_key(session: Session, label: str | None, *, plan: str, api_key: Secret, show: Show) -> Account:
+    """Keep an API key as an account; no request is made.
+
+    Args:
+        session: Settings, accounts and tokens.
+        label: Account label; ``"default"`` if not given.
+        plan: A plan that takes keys, or an https URL.
+        api_key: The key.
+        show: Told the outcome.
+
+    Raises:
+        QwenError: The plan takes no keys, or the key does not look like one of it.
+        QwenStoreError: The key could not be kept.
+    """
+    found = key_plan(plan)
+    if not api_key or not api_key.reveal().isprintable() or " " in api_key.reveal():
+        raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
+    check_key(api_key, found)
+    credential = Credential.from_key(api_key, plan=found.name)
+    account = session.accounts.signed_in(_new_label(label), credential)
+    show(LoginEvent("success", account=account.label, store=account.store))
+    return account
+
+
+def _new_label(label: str | None) -> str:
+    name = check_label(label if label is not None else DEFAULT_LABEL)
+    if name == ENV_LABEL:
+        raise QwenError(f"{ENV_LABEL!r} is the name of the key in QWEN_PORTAL_API_KEY.", hint="Choose another label.")
+    return name
+
+
+def _device_flow(session: Session, show: Show, sleep: Callable[[float], None]) -> TokenResponse:
+    settings = session.settings
+    verifier, challenge = oauth.generate_pkce()
+    device = oauth.request_device_code(challenge, oauth_url=settings.oauth_url, client_id=settings.client_id)
+    # The page comes from the server: it is not shown, nor opened, unless it is Qwen's.
+    check_oauth_host(device.verification_uri.split("?")[0], trusted=settings.trusted)
+    check_oauth_host(device.verification_uri_complete.split("?")[0], trusted=settings.trusted)
+    show(
+        LoginEvent(
+            "device_code",
+            user_code=device.user_code,
+            verification_uri=device.verification_uri_complete,
+            expires_in=device.expires_in,
+        )
+    )
+    return _wait(session, device, verifier, show, sleep)
+
+
+def _wait(
+    session: Session, device: DeviceAuthorization, verifier: Secret, show: Show, sleep: Callable[[float], None]
+) -> TokenResponse:
+    """Poll until there is an answer or the code is void (RFC 8628 §3.5); a network that blinks is no answer."""
+    settings, interval = session.settings, device.interval
+    deadline = time.monotonic() + device.expires_in
+    while time.monotonic() < deadline:
+        sleep(interval)
+        try:
+            answer = oauth.poll(
+                device.device_code, verifier, oauth_url=settings.oauth_url, client_id=settings.client_id
+            )
+        except _PASSING as exc:
+            show(LoginEvent("pending", message=exc.message))
+            continue
+        if isinstance(answer, TokenResponse):
+            return answer
+        if answer is PollStatus.SLOW_DOWN:
+            interval += _SLOW_DOWN_SECONDS
+        show(LoginEvent("pending"))
+    raise QwenLoginTimeoutError("The device code expired before the sign-in was confirmed.")
+
+
+def _check_resource_url(session: Session, credential: Credential) -> None:
+    try:
+        base_url(credential, session.settings)
+    except QwenHostNotAllowedError as exc:
+        raise QwenHostNotAllowedError(f"The sign-in is kept, but cannot be used yet. {exc.message}") from None

@@ -1,0 +1,42 @@
+"""Where the account index is kept: with the credentials, in this process, beside the one file, or in HOME."""
+
+from pathlib import Path
+
+from qwen_portal.storage.index import Entry, FileIndex, Index, IndexData, MemoryIndex
+
+
+def open_index(store: str, home: Path) -> Index:
+    """Open the index that belongs to a store.
+
+    Args:
+        store: QWEN_PORTAL_STORE.
+        home: QWEN_PORTAL_HOME.
+    """
+    if store == "memory":
+        return MemoryIndex()
+    if store == "qwen-cli":
+        from qwen_portal.storage.stores.qwen_cli import own_folder
+
+        return FileIndex(own_folder(home) / "accounts.json")
+    one = one_file(store)
+    if one is not None:
+        return FileIndex(one.with_name(f"{one.name}.state") / "accounts.json")
+    return FileIndex(home / "accounts.json", lambda: _rebuilt(home))
+
+
+def one_file(store: str) -> Path | None:
+    """Return the file of ``file:PATH``."""
+    kind, _, path = store.partition(":")
+    return Path(path).expanduser().absolute() if kind == "file" and path else None
+
+
+def _rebuilt(home: Path) -> IndexData:
+    """Find the accounts again whose sign-ins are in files; the newest is the active one."""
+    from qwen_portal.storage.stores.file import FileStore
+
+    data, store = IndexData(), FileStore(home)
+    for label, credential in store.found():
+        entry = Entry(credential.kind, credential.plan, store.name)
+        entry.generation, entry.expires_at = credential.generation, credential.expires_at
+        data.accounts[label], data.active = entry, label
+    return data

@@ -1,0 +1,153 @@
+"""What must survive a crash in the middle of a refresh: a note without secrets, and a rescue for tokens.
+
+Between the moment a refresh token is spent and the moment its answer is stored, the sign-in exists in this process
+alone. The note says so beforehand, so that afterwards a crash can be told from a revocation. If the answer arrives
+but the store fails, the rescue file takes it.
+"""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+from qwen_portal.secrets import Secret
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.private_files import read_private, remove, write_private
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A refresh that was begun.
+
+    Attributes:
+        generation: Of the credential whose refresh token was to be spent.
+        fingerprint: Of that refresh token.
+        at: Seconds since the epoch.
+        pid: Process that began it.
+        outcome: ``open`` while under way (or if the process died), ``no-answer`` if the token was sent and no new one
+            came back, ``not-stored`` if the answer could not be stored.
+    """
+
+    generation: int
+    fingerprint: str
+    at: float
+    pid: int
+    outcome: Literal["open", "no-answer", "not-stored"] = "open"
+
+    def is_about(self, credential: Credential) -> bool:
+        """Tell whether it was this credential's refresh token that was to be spent."""
+        token = credential.refresh_token
+        # The generation too: a server may leave a refresh token good, and then the next one looks the same.
+        return token is not None and (credential.generation, token.fingerprint()) == (self.generation, self.fingerprint)
+
+    def story(self) -> str:
+        """Tell in a sentence how the sign-in may have been lost."""
+        when = self.when()
+        if self.outcome == "no-answer":
+            return f"the refresh at {when} was sent, and an answer with the new token never arrived"
+        if self.outcome == "not-stored":
+            return f"the new token of the refresh at {when} could not be stored"
+        return f"the program (pid {self.pid}) was ended in the middle of the refresh at {when}"
+
+    def when(self) -> str:
+        """Say in local time when it was begun."""
+        try:
+            return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
+        except (ValueError, OverflowError, OSError):
+            # no calendar has it
+            return "an unknown time"
+
+
+class Journal:
+    """The notes and the rescue of one account.
+
+    Args:
+        path: A file name without suffix, private to the account.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._note = path.with_suffix(".json")
+        self._rescue = path.with_suffix(".rescue")
+
+    @property
+    def rescue_path(self) -> Path:
+        """Where :meth:`rescue` puts a credential."""
+        return self._rescue
+
+    def begin(self, credential: Credential) -> None:
+        """Note that this credential's refresh token is about to be spent.
+
+        Raises:
+            QwenStoreError: The note cannot be written; nothing has been spent.
+        """
+        fingerprint = credential.refresh_token.fingerprint() if credential.refresh_token else ""
+        self._write(Note(credential.generation, fingerprint, time.time(), os.getpid()))
+
+    def end(self, outcome: Literal["no-answer", "not-stored"]) -> None:
+        """Note how it ended, if not well."""
+        note = self.read()
+        if note is not None:
+            self._write(replace(note, outcome=outcome))
+
+    def put_back(self, before: Note | None) -> None:
+        """Undo :meth:`begin` for a refresh that changed nothing: what the journal told before, it tells again."""
+        if before is None:
+            remove(self._note)
+        else:
+            self._write(before)
+
+    def read(self) -> Note | None:
+        """Return the note of a refresh that did not end well, or is under way."""
+        text = read_private(self._note)
+        if text is None:
+            return None
+        known = {item.name for item in fields(Note)}
+        try:
+            record = {name: value for name, value in json.loads(text).items() if name in known}
+            return Note(**record) if isinstance(record["at"], int | float) else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    def pending(self, generation: int) -> str | None:
+        """Tell in a sentence what the next call will find here, for people; no secret is read.
+
+        Args:
+            generation: Of the credential in use; a note about another one is history.
+
+        Raises:
+            QwenStoreError: The note cannot be read.
+        """
+        if self._rescue.exists():
+            return f"a refreshed token waits in {self._rescue} until its store takes it"
+        note = self.read()
+        if note is None or note.generation != generation:
+            return None
+        return f"the refresh at {note.when()} has not come to its end" if note.outcome == "open" else note.story()
+
+    def rescue(self, credential: Credential) -> None:
+        """Keep a credential that its store would not take.
+
+        Raises:
+            QwenStoreError: Not even that worked.
+        """
+        write_private(self._rescue, credential.to_json())
+
+    def rescued(self) -> Credential | None:
+        """Return the credential that was rescued, if there is one."""
+        text = read_private(self._rescue)
+        if text is None:
+            return None
+        try:
+            return Credential.from_json(Secret(text))
+        except ValueError:
+            return None
+
+    def clear(self) -> None:
+        """Forget the note and the rescue: the store has the sign-in."""
+        remove(self._rescue)
+        remove(self._note)
+
+    def _write(self, note: Note) -> None:
+        write_private(self._note, json.dumps(asdict(note)))

@@ -1,0 +1,87 @@
+"""Where credentials are kept."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from qwen_portal.errors import QwenError
+from qwen_portal.settings import PLACES
+from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.index import Index
+
+
+class Store(Protocol):
+    """A place for credentials, one per account label.
+
+    Attributes:
+        name: What QWEN_PORTAL_STORE calls it.
+        has_rivals: Whether programs that know nothing of our locks refresh what is in it.
+    """
+
+    name: str
+    has_rivals: bool
+
+    def probe(self, label: str) -> None:
+        """Find out whether a credential could be kept under this label, before anything depends on it.
+
+        Raises:
+            QwenStoreError: It could not; the hint names the other places.
+        """
+
+    def rehearse(self, label: str, credential: Credential) -> None:
+        """Prove that a credential could be kept, without touching the one that is.
+
+        Raises:
+            QwenStoreError: It could not.
+        """
+
+    def load(self, label: str) -> Credential | None:
+        """Return the account's credential, or ``None`` if there is none."""
+
+    def save(self, label: str, credential: Credential) -> None:
+        """Keep a credential durably; when this returns, another process can read it.
+
+        Raises:
+            QwenStoreError: It is not kept; what was there before still is.
+        """
+
+    def half_saved(self, label: str) -> Credential | None:
+        """Return a newer credential whose :meth:`save` was cut short, or ``None``; one that it left is not lost."""
+
+    def delete(self, label: str) -> bool:
+        """Remove the account's credential; tell whether there was one."""
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Return what keeps other programs, which share the store, from a refresh while ours is under way."""
+
+
+def open_store(name: str, *, home: Path, index: Index) -> Store:
+    """Open the store that QWEN_PORTAL_STORE names.
+
+    Args:
+        name: ``keyring``, ``file``, ``file:PATH``, ``qwen-cli`` or ``memory``; ``auto`` opens the keyring.
+        home: QWEN_PORTAL_HOME.
+        index: The account index, in which the keyring store keeps its pointers.
+
+    Raises:
+        QwenError: No such store; the message lists them.
+    """
+    if name == "memory":
+        from qwen_portal.storage.stores.memory import MemoryStore
+
+        return MemoryStore()
+    if name == "file" or name.startswith("file:"):
+        from qwen_portal.storage.stores.file import FileStore, OneFileStore
+
+        path = name.removeprefix("file:")
+        return FileStore(home) if name == "file" else OneFileStore(Path(path).expanduser().absolute())
+    if name == "qwen-cli":
+        from qwen_portal.storage.stores.qwen_cli import QwenCliStore
+
+        return QwenCliStore(home, index)
+    if name in {"auto", "keyring"}:
+        from qwen_portal.storage.stores.keyring import KeyringStore
+
+        return KeyringStore(index)
+    msg = f"There is no store named {name!r}."
+    raise QwenError(msg, hint=f"QWEN_PORTAL_STORE takes {PLACES}.")
