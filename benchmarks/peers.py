@@ -46,7 +46,7 @@ SECONDS_A_SUITE = 300
 
 
 @dataclass(frozen=True)
-class Held:
+class RowResult:
     """What came of one row for one model; ``holds`` is ``None`` where the row says nothing about it."""
 
     holds: bool | None
@@ -78,9 +78,9 @@ class Peer:
         listed: list[tuple[str, str, dict[str, str]]] = json.loads(done.stdout)
         return listed
 
-    def check(self, rows: list[tuple[str, str, dict[str, str]]]) -> dict[str, Held]:
+    def check(self, rows: list[tuple[str, str, dict[str, str]]]) -> dict[str, RowResult]:
         """Check all rows: those without an environment of their own in one process, unless one of them hangs."""
-        held: dict[str, Held] = {}
+        held: dict[str, RowResult] = {}
         with Emulator() as emulator:
             together = [name for name, _, environment in rows if not environment]
             while together:
@@ -91,7 +91,7 @@ class Peer:
                     held |= self._batch([name], emulator, environment)
         return held
 
-    def suites(self) -> dict[str, Held]:
+    def suites(self) -> dict[str, RowResult]:
         """Run LangChain's standard suite; a row for each model."""
         held = {}
         command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "filterwarnings="]
@@ -102,7 +102,7 @@ class Peer:
                 counts = {word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|error)", done.stdout)}
                 bad = counts.get("failed", 0) + counts.get("error", 0)
                 detail = f"{counts.get('passed', 0)} of {counts.get('passed', 0) + bad}"
-                held[name] = Held(done.returncode == 0, detail)
+                held[name] = RowResult(done.returncode == 0, detail)
                 sys.stderr.write("".join(re.findall(r"^FAILED.*\n", done.stdout, re.MULTILINE)))
         return held
 
@@ -119,7 +119,7 @@ class Peer:
             check=False,
         )
 
-    def _batch(self, names: list[str], emulator: Emulator, environment: dict[str, str]) -> dict[str, Held]:
+    def _batch(self, names: list[str], emulator: Emulator, environment: dict[str, str]) -> dict[str, RowResult]:
         """Check rows one after the other until one hangs; it is then the last in the answer."""
         process = subprocess.Popen(
             [self._python, "-W", "ignore", "-m", "benchmarks.peer_checks", *names],
@@ -132,18 +132,18 @@ class Peer:
         lines: queue.Queue[str] = queue.Queue()
         reader = threading.Thread(target=_pump, args=(process, lines), daemon=True)
         reader.start()
-        held: dict[str, Held] = {}
+        held: dict[str, RowResult] = {}
         begun = names[0]
         try:
             while len(held) < len(names):
                 told: dict[str, Any] = json.loads(lines.get(timeout=SECONDS_A_ROW))
                 begun = told["row"]
                 if "holds" in told:
-                    held[begun] = Held(told["holds"], told["detail"])
+                    held[begun] = RowResult(told["holds"], told["detail"])
         except queue.Empty:
-            held[begun] = Held(holds=False, detail=f"hung: no answer in {SECONDS_A_ROW} s")
+            held[begun] = RowResult(holds=False, detail=f"hung: no answer in {SECONDS_A_ROW} s")
         except json.JSONDecodeError:
-            held[begun] = Held(holds=False, detail="the process ended")
+            held[begun] = RowResult(holds=False, detail="the process ended")
         finally:
             process.kill()
             process.wait()
@@ -164,7 +164,7 @@ def _foreign(name: str) -> bool:
     return name.startswith(prefixes) or name.lower() in {"http_proxy", "https_proxy", "all_proxy"}
 
 
-def table(titles: dict[str, str], results: dict[str, dict[str, Held]]) -> str:
+def table(titles: dict[str, str], results: dict[str, dict[str, RowResult]]) -> str:
     """Write the table in Markdown: ours first, then theirs; what did not hold is explained below it."""
     lines = ["| | " + " | ".join(PEERS[name] for name in results) + " |", "|---" * (len(results) + 1) + "|"]
     for row, title in titles.items():
@@ -177,13 +177,13 @@ def table(titles: dict[str, str], results: dict[str, dict[str, Held]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(held: Held) -> str:
+def _cell(held: RowResult) -> str:
     short = held.detail if re.match(r"^[\d.]+ ", held.detail) else ""
     word = {True: "yes", False: "no", None: "n/a"}[held.holds]
     return f"{word}{f' ({short})' if short else ''}"
 
 
-def reasons(titles: dict[str, str], results: dict[str, dict[str, Held]]) -> str:
+def reasons(titles: dict[str, str], results: dict[str, dict[str, RowResult]]) -> str:
     """List what each model answered where it does not hold a row."""
     return "\n".join(
         f"{PEERS[name]}: {titles[row]}: {each.detail or 'no'}"
@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--no-suite", action="store_true", help="leave LangChain's standard suite out")
     chosen = parser.parse_args()
-    results: dict[str, dict[str, Held]] = {}
+    results: dict[str, dict[str, RowResult]] = {}
     with tempfile.TemporaryDirectory() as home:
         peers = {name: Peer(name, chosen.environments.absolute(), Path(home)) for name in chosen.only}
         rows = next(iter(peers.values())).rows()

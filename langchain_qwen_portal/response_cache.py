@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.caches import RETURN_VAL_TYPE, BaseCache
 from langchain_core.outputs import ChatGeneration, Generation
 
-from qwen_portal.quota.attempts import MARK
+from qwen_portal.quota.attempts import TAG
 
 
 class FullAnswers(BaseCache):
@@ -47,4 +47,4 @@ class FullAnswers(BaseCache):
 
 
 def _stands_in(generations: Sequence[Generation]) -> bool:
-    return any(isinstance(each, ChatGeneration) and MARK in each.message.response_metadata for each in generations)
+    return any(isinstance(each, ChatGeneration) and TAG in each.message.response_metadata for each in generations)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-from qwen_portal.quota.attempts import MARK
+from qwen_portal.quota.attempts import TAG
 
 if TYPE_CHECKING:
     from langchain_core.messages.ai import InputTokenDetails
@@ -44,8 +44,8 @@ def complete_chunk(generation: ChatGenerationChunk, chunk: Mapping[str, Any]) ->
 
 
 def _mark(message: BaseMessage, answer: Mapping[str, Any]) -> None:
-    if MARK in answer:
-        message.response_metadata[MARK] = answer[MARK]
+    if TAG in answer:
+        message.response_metadata[TAG] = answer[TAG]
 
 
 def _complete_message(message: BaseMessage, said: Mapping[str, Any], usage: Mapping[str, Any] | None) -> None:

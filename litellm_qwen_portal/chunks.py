@@ -10,7 +10,7 @@ from typing import Any, cast
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import convert_to_model_response_object
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
-from qwen_portal.quota.attempts import MARK
+from qwen_portal.quota.attempts import TAG
 
 Chunk = dict[str, Any]
 
@@ -66,10 +66,10 @@ def whole_answer(answer: dict[str, Any], model: str, model_response: ModelRespon
             service calls the model.
         model_response: The empty response that LiteLLM made for this call.
     """
-    plain = {name: value for name, value in answer.items() if name != MARK} | {"model": model}
+    plain = {name: value for name, value in answer.items() if name != TAG} | {"model": model}
     filled = cast(
         "ModelResponse", convert_to_model_response_object(response_object=plain, model_response_object=model_response)
     )
-    if MARK in answer:
-        filled._hidden_params[MARK] = answer[MARK]  # noqa: SLF001 - LiteLLM's place for what is beside an answer
+    if TAG in answer:
+        filled._hidden_params[TAG] = answer[TAG]  # noqa: SLF001 - LiteLLM's place for what is beside an answer
     return filled

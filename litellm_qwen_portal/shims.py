@@ -16,7 +16,7 @@ import litellm.main
 from litellm.litellm_core_utils.core_helpers import process_response_headers
 
 from litellm_qwen_portal.errors import PROVIDER
-from qwen_portal.quota.attempts import MARK
+from qwen_portal.quota.attempts import TAG
 
 _MARK = "_qwen_portal_shim"
 _THINKING = ("reasoning_effort", "thinking")
@@ -86,7 +86,7 @@ def _tell(response: Any, stream: Any) -> None:
     # In place: the wrapper has handed this dict on already.
     response._hidden_params["additional_headers"].update(process_response_headers(stream.headers))  # noqa: SLF001
     if stream.strategy is not None:
-        response._hidden_params[MARK] = stream.strategy  # noqa: SLF001
+        response._hidden_params[TAG] = stream.strategy  # noqa: SLF001
 
 
 def _allow_thinking(original: Function) -> Function:

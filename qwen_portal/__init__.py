@@ -68,9 +68,9 @@ _HOMES = {
     "logout": "api",
     "openai_client": "api",
     "use": "api",
-    "Account": "account",
+    "Account": "account.record",
     "AsyncPortalClient": "client",
-    "LoginEvent": "sign_in",
+    "LoginEvent": "sign_in.device_flow",
     "PortalAuth": "auth",
     "PortalClient": "client",
 }

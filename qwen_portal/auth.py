@@ -90,9 +90,9 @@ class PortalAuth(_Auth):
                     return
                 self._repeat(request, account, credential, renewed, response.status_code)
                 response = yield request
-                self._judge_repeat(response, account, credential := renewed)
-        if response.status_code < _ERRORS and not tokens.is_proved(account, credential):
-            tokens.proved(account, credential)
+                self._after_repeat(response, account, credential := renewed)
+        if response.status_code < _ERRORS and not tokens.is_accepted(account, credential):
+            tokens.mark_accepted(account, credential)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Attach the bearer; refresh and repeat once if it is refused."""
@@ -112,9 +112,9 @@ class PortalAuth(_Auth):
                     return
                 self._repeat(request, account, credential, renewed, response.status_code)
                 response = yield request
-                await asyncio.to_thread(self._judge_repeat, response, account, credential := renewed)
-        if response.status_code < _ERRORS and not tokens.is_proved(account, credential):
-            await asyncio.to_thread(tokens.proved, account, credential)
+                await asyncio.to_thread(self._after_repeat, response, account, credential := renewed)
+        if response.status_code < _ERRORS and not tokens.is_accepted(account, credential):
+            await asyncio.to_thread(tokens.mark_accepted, account, credential)
 
     def _choose(self) -> tuple[Account, Credential | None]:
         given, self._given = self._given, None
@@ -135,7 +135,7 @@ class PortalAuth(_Auth):
             if forced or time.time() - credential.issued_at <= _STALE_SECONDS:
                 return False
         elif response.status_code == _UNAUTHORIZED:
-            self._session.tokens.judge_401(account, credential)
+            self._session.tokens.classify_401(account, credential)
         _log.info("account %s: auth error (%d): refreshing and retrying", account.label, response.status_code)
         return True
 
@@ -160,10 +160,10 @@ class PortalAuth(_Auth):
         self._attach(request, renewed)
         _log.info("account %s: retrying with the refreshed token", account.label)
 
-    def _judge_repeat(self, response: httpx.Response, account: Account, renewed: Credential) -> None:
+    def _after_repeat(self, response: httpx.Response, account: Account, renewed: Credential) -> None:
         if response.status_code == _UNAUTHORIZED:
             _log.error("account %s: failed after refresh: HTTP 401", account.label)
-            self._session.tokens.judge_401(account, renewed)
+            self._session.tokens.classify_401(account, renewed)
         elif response.status_code < _ERRORS:
             _log.info("account %s: succeeded after refresh", account.label)
         else:

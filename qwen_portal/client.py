@@ -6,11 +6,11 @@ from typing import Any, NamedTuple, Self
 
 from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
-from qwen_portal.http.chat_request import Shaper, output_limit
+from qwen_portal.http.chat_request import RequestBuilder, output_limit
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import asend, send
 from qwen_portal.quota import qwen_cli
-from qwen_portal.quota.attempts import Course, Turn
+from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.quota.degrade import degraded
 from qwen_portal.service.models import CODER, catalogue
 from qwen_portal.service.plans import OAUTH, Plan, find_plan
@@ -82,7 +82,7 @@ class _Client:
         self._pinned = account is not None or api_key is not None
         self._max_retries = max_retries
         self._session = Session(settings)
-        self._shaper = Shaper(self._session.settings, self._session.told)
+        self._builder = RequestBuilder(self._session.settings, self._session.warned)
 
     def models(self) -> list[dict[str, Any]]:
         """List the two models as they are on the account's plan; no request is made.
@@ -108,9 +108,9 @@ class _Client:
         """
         return output_limit({"model": model, **params}, self.plan())
 
-    def _course(self, question: _Question, timeout: float | None) -> Course:
+    def _attempts(self, question: _Question, timeout: float | None) -> Attempts:
         seconds = timeout if timeout is not None else self._session.settings.timeout
-        return Course(
+        return Attempts(
             self._session,
             self._label,
             pinned=self._pinned,
@@ -120,15 +120,15 @@ class _Client:
             seconds=seconds,
         )
 
-    def _exchange(self, question: _Question, turn: Turn, credential: Credential, *, stream: bool) -> Exchange:
-        assert turn.account is not None  # noqa: S101 - for the type checker
-        request = self._shaper.chat(
+    def _exchange(self, question: _Question, attempt: Attempt, credential: Credential, *, stream: bool) -> Exchange:
+        assert attempt.account is not None  # noqa: S101 - for the type checker
+        request = self._builder.chat(
             credential, question.messages, model=question.model, stream=stream, params=question.params
         )
-        if turn.strategy == "degrade":
+        if attempt.strategy == "degrade":
             request = degraded(request)
-        auth = PortalAuth(turn.account.label, session=self._session, ready=(turn.account, credential))
-        return Exchange(request, auth, turn.seconds, self._max_retries, turn.account)
+        auth = PortalAuth(attempt.account.label, session=self._session, ready=(attempt.account, credential))
+        return Exchange(request, auth, attempt.seconds, self._max_retries, attempt.account)
 
 
 class PortalClient(_Client):
@@ -161,19 +161,19 @@ class PortalClient(_Client):
             QwenError: Typed by what happened; see qwen_portal.errors.
         """
         question = _Question(messages, model, params)
-        course = self._course(question, timeout)
-        turn = course.start()
+        attempts = self._attempts(question, timeout)
+        attempt = attempts.start()
         while True:
             try:
-                return turn.mark(self._answer(question, turn))
+                return attempt.tag(self._answer(question, attempt))
             except QwenError as exc:
-                turn = course.after(turn, exc)
+                attempt = attempts.after(attempt, exc)
 
-    def _answer(self, question: _Question, turn: Turn) -> dict[str, Any]:
-        if turn.account is None:
-            return qwen_cli.ask(question.messages, command=self._session.settings.qwen_cli, seconds=turn.seconds)
-        credential = self._session.tokens.get(turn.account)
-        return send(self._exchange(question, turn, credential, stream=False))
+    def _answer(self, question: _Question, attempt: Attempt) -> dict[str, Any]:
+        if attempt.account is None:
+            return qwen_cli.ask(question.messages, command=self._session.settings.qwen_cli, seconds=attempt.seconds)
+        credential = self._session.tokens.get(attempt.account)
+        return send(self._exchange(question, attempt, credential, stream=False))
 
     def stream(
         self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
@@ -194,14 +194,14 @@ class PortalClient(_Client):
         """
         question = _Question(messages, model, params)
 
-        def begin(turn: Turn) -> Exchange | Iterable[dict[str, Any]]:
-            if turn.account is None:
+        def begin(attempt: Attempt) -> Exchange | Iterable[dict[str, Any]]:
+            if attempt.account is None:
                 command = self._session.settings.qwen_cli
-                return qwen_cli.chunks(qwen_cli.ask(question.messages, command=command, seconds=turn.seconds))
-            credential = self._session.tokens.get(turn.account)
-            return self._exchange(question, turn, credential, stream=True)
+                return qwen_cli.chunks(qwen_cli.ask(question.messages, command=command, seconds=attempt.seconds))
+            credential = self._session.tokens.get(attempt.account)
+            return self._exchange(question, attempt, credential, stream=True)
 
-        return ChunkStream(self._course(question, timeout), begin)
+        return ChunkStream(self._attempts(question, timeout), begin)
 
     def close(self) -> None:
         """Do nothing: the connections belong to the process; ``qwen_portal.close()`` closes them."""
@@ -226,20 +226,22 @@ class AsyncPortalClient(_Client):
     ) -> dict[str, Any]:
         """Ask for a whole answer; see :meth:`PortalClient.chat`."""
         question = _Question(messages, model, params)
-        course = self._course(question, timeout)
-        turn = course.start()
+        attempts = self._attempts(question, timeout)
+        attempt = attempts.start()
         while True:
             try:
-                return turn.mark(await self._answer(question, turn))
+                return attempt.tag(await self._answer(question, attempt))
             except QwenError as exc:
                 # marking an account waits for a file lock: not on the event loop
-                turn = await asyncio.to_thread(course.after, turn, exc)
+                attempt = await asyncio.to_thread(attempts.after, attempt, exc)
 
-    async def _answer(self, question: _Question, turn: Turn) -> dict[str, Any]:
-        if turn.account is None:
-            return await qwen_cli.aask(question.messages, command=self._session.settings.qwen_cli, seconds=turn.seconds)
-        credential = await self._session.tokens.aget(turn.account)
-        return await asend(self._exchange(question, turn, credential, stream=False))
+    async def _answer(self, question: _Question, attempt: Attempt) -> dict[str, Any]:
+        if attempt.account is None:
+            return await qwen_cli.aask(
+                question.messages, command=self._session.settings.qwen_cli, seconds=attempt.seconds
+            )
+        credential = await self._session.tokens.aget(attempt.account)
+        return await asend(self._exchange(question, attempt, credential, stream=False))
 
     def stream(
         self, messages: Messages, *, model: str = CODER, timeout: float | None = None, **params: Any
@@ -247,14 +249,14 @@ class AsyncPortalClient(_Client):
         """Ask for a streamed answer; see :meth:`PortalClient.stream`. It closes with ``aclose()``."""
         question = _Question(messages, model, params)
 
-        async def begin(turn: Turn) -> Exchange | Iterable[dict[str, Any]]:
-            if turn.account is None:
+        async def begin(attempt: Attempt) -> Exchange | Iterable[dict[str, Any]]:
+            if attempt.account is None:
                 command = self._session.settings.qwen_cli
-                return qwen_cli.chunks(await qwen_cli.aask(question.messages, command=command, seconds=turn.seconds))
-            credential = await self._session.tokens.aget(turn.account)
-            return self._exchange(question, turn, credential, stream=True)
+                return qwen_cli.chunks(await qwen_cli.aask(question.messages, command=command, seconds=attempt.seconds))
+            credential = await self._session.tokens.aget(attempt.account)
+            return self._exchange(question, attempt, credential, stream=True)
 
-        return AsyncChunkStream(self._course(question, timeout), begin)
+        return AsyncChunkStream(self._attempts(question, timeout), begin)
 
     async def close(self) -> None:
         """Do nothing: the connections belong to the event loop; ``await qwen_portal.aclose()`` closes them."""

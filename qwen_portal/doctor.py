@@ -113,8 +113,8 @@ def _some_account(session: Session) -> Finding:
 def _account(account: Account, name: str, session: Session) -> Finding:
     what = f"{account.plan.name}, in {_without_home(account.store)}"
     label = "`qwen-portal login` with its label, which `qwen-portal status` shows"
-    if account.trouble is not None:
-        return Finding(name, "fail", f"{what}: {account.trouble}", f"Run {label} and --plan.")
+    if account.unavailable_reason is not None:
+        return Finding(name, "fail", f"{what}: {account.unavailable_reason}", f"Run {label} and --plan.")
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
         return Finding(name, "fail", f"{what}: {why}", f"Run {label}.")
@@ -140,7 +140,7 @@ def _spent(account: Account) -> str:
 
 def _instead(session: Session) -> str:
     """Say what helps against a quota that is used up: another account, where there is one that may answer."""
-    if any(not (each.cool_downs or each.needs_login or each.trouble) for each in session.list()):
+    if any(not (each.cool_downs or each.needs_login or each.unavailable_reason) for each in session.list()):
         return "`qwen-portal accounts use` chooses another account."
     return "Wait until then; `qwen-portal accounts use` with its label ends that early."
 

@@ -11,7 +11,7 @@ import httpx
 
 from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import QwenError
-from qwen_portal.http.chat_request import Shaper
+from qwen_portal.http.chat_request import RequestBuilder
 from qwen_portal.http.endpoints import base_url
 from qwen_portal.http.error_responses import is_quota
 from qwen_portal.http.pools import OPTIONS, USER_AGENT
@@ -42,7 +42,7 @@ class _Account:
     def __init__(self, label: str | None) -> None:
         self.session = Session()
         self.label = self.session.choose(label).label if label is not None else None
-        self._shaper = Shaper(self.session.settings, self.session.told)
+        self._builder = RequestBuilder(self.session.settings, self.session.warned)
 
     def defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the SDK's options, those that the caller gave among them."""
@@ -72,7 +72,7 @@ class _Account:
         if path != _CHAT or not {"messages", "model"} <= params.keys():
             return options
         messages, model, stream = params.pop("messages"), params.pop("model"), params.pop("stream", None)
-        request = self._shaper.chat(credential, messages, model=model, stream=bool(stream), params=params)
+        request = self._builder.chat(credential, messages, model=model, stream=bool(stream), params=params)
         options.json_data, options.extra_json = dict(request.body), None
         options.headers = {**request.headers, **(options.headers or {})}
         return options

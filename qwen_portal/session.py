@@ -26,7 +26,7 @@ _spent_keys: dict[Secret, Entry] = {}
 # Who has the index's lock and does not let go of it is hung or stopped; no request waits for that.
 _PATIENCE = 3.0
 # Shared too, so that a program which makes a client per request is told a thing once.
-_told: dict[tuple[Path, str], set[tuple[str, str]]] = {}
+_warned: dict[tuple[Path, str], set[tuple[str, str]]] = {}
 
 
 class Session:
@@ -41,7 +41,7 @@ class Session:
         place = self.settings.home, self.settings.store
         with _lock:
             self.accounts = _accounts.setdefault(place, Accounts(*place))
-            self.told = _told.setdefault(place, set())
+            self.warned = _warned.setdefault(place, set())
 
     @property
     def tokens(self) -> "TokenManager":
@@ -77,7 +77,7 @@ class Session:
             env = self._environment()
             if env is not None:
                 return env
-        return self.accounts.choose(label if label is not None else self.settings.account, at_a_glance=True)
+        return self.accounts.choose(label if label is not None else self.settings.account, cached=True)
 
     def exhaust(self, account: Account, cool_down: CoolDown, *, seconds: float = _PATIENCE) -> None:
         """Note that a quota of an account is used up: every process leaves it alone for a while.
@@ -95,8 +95,8 @@ class Session:
         try:
             self.accounts.cool_down(account, cool_down, max(0.0, min(seconds, _PATIENCE)))
         except QwenStoreError as exc:
-            if ("unwritten", account.label) not in self.told:
-                self.told.add(("unwritten", account.label))
+            if ("unwritten", account.label) not in self.warned:
+                self.warned.add(("unwritten", account.label))
                 # `qwen-portal status` has no time for logging
                 import logging
 
@@ -128,7 +128,7 @@ def forget() -> None:
         for place, accounts in list(_accounts.items()):
             if place[1] != "memory" and accounts not in kept:
                 del _accounts[place]
-        _told.clear()
+        _warned.clear()
         _spent_keys.clear()
 
 

@@ -17,10 +17,10 @@ from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
 from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.pools import async_pool, sync_pool
-from qwen_portal.quota.attempts import Course, Turn
+from qwen_portal.quota.attempts import Attempt, Attempts
 
 # A request to send, or the chunks that are there without one.
-Begun = Exchange | Iterable[dict[str, Any]]
+Source = Exchange | Iterable[dict[str, Any]]
 
 
 class _Stream:
@@ -29,10 +29,10 @@ class _Stream:
     _exchange: Exchange
     _reader: ChunkReader
 
-    def __init__(self, course: Course) -> None:
-        self._course = course
-        self._turn: Turn | None = None
-        self._is_marked = False
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._attempt: Attempt | None = None
+        self._is_tagged = False
         self._response: httpx.Response | None = None
         self._waiting: deque[dict[str, Any]] = deque()
         self._ended = False
@@ -40,8 +40,8 @@ class _Stream:
 
     @property
     def strategy(self) -> str | None:
-        """``degrade`` or ``cli``, once the stream is open and if that answers; see :mod:`qwen_portal.quota.attempts`."""
-        return None if self._turn is None else self._turn.strategy
+        """``degrade`` or ``cli``, once the stream is open and if that answers."""
+        return None if self._attempt is None else self._attempt.strategy
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -59,12 +59,12 @@ class _Stream:
         self._waiting = deque(chunks)
 
     def _hand_on(self) -> dict[str, Any]:
-        """Return the next chunk; the first bears the mark, because those who add chunks up would double it."""
+        """Return the next chunk; the first bears the tag, because those who add chunks up would double it."""
         chunk = self._waiting.popleft()
-        if self._turn is None or self._is_marked:
+        if self._attempt is None or self._is_tagged:
             return chunk
-        self._is_marked = True
-        return self._turn.mark(chunk)
+        self._is_tagged = True
+        return self._attempt.tag(chunk)
 
     def _accept(self, data: bytes | None) -> None:
         """Take what arrived; ``None`` is the end. Trouble waits until the chunks before it are handed on."""
@@ -96,7 +96,7 @@ class ChunkStream(_Stream):
     The request is sent by :meth:`open` or the first ``next()``. Closing it closes the connection.
 
     Args:
-        course: The accounts and strategies to try.
+        attempts: The accounts and strategies to try.
         begin: Returns what a try sends, or what it gave at once; called when the stream is opened.
 
     Example:
@@ -107,9 +107,9 @@ class ChunkStream(_Stream):
 
     _bytes: Iterator[bytes]
 
-    def __init__(self, course: Course, begin: Callable[[Turn], Begun]) -> None:
-        super().__init__(course)
-        self._begin_turn = begin
+    def __init__(self, attempts: Attempts, begin: Callable[[Attempt], Source]) -> None:
+        super().__init__(attempts)
+        self._start = begin
 
     def open(self) -> Self:
         """Send the request and wait for the first content, so that errors come here.
@@ -117,23 +117,23 @@ class ChunkStream(_Stream):
         Raises:
             QwenAPIError: Typed by what happened.
         """
-        if self._turn is not None:
+        if self._attempt is not None:
             return self
-        turn = self._course.start()
+        attempt = self._attempts.start()
         while True:
             try:
-                self._try(self._begin_turn(turn))
+                self._try(self._start(attempt))
             except QwenError as exc:
-                turn = self._course.after(turn, exc)
+                attempt = self._attempts.after(attempt, exc)
             else:
-                self._turn = turn
+                self._attempt = attempt
                 return self
 
-    def _try(self, begun: Begun) -> None:
-        if not isinstance(begun, Exchange):
-            self._have(begun)
+    def _try(self, source: Source) -> None:
+        if not isinstance(source, Exchange):
+            self._have(source)
             return
-        self._exchange = begun
+        self._exchange = source
         while True:
             cause: httpx.HTTPError | None = None
             try:
@@ -180,7 +180,7 @@ class ChunkStream(_Stream):
         return self
 
     def __next__(self) -> dict[str, Any]:
-        if self._turn is None:
+        if self._attempt is None:
             self.open()
         while not self._waiting:
             if self._failure is not None:
@@ -212,15 +212,15 @@ class AsyncChunkStream(_Stream):
     """The same for ``async for``.
 
     Args:
-        course: The accounts and strategies to try.
+        attempts: The accounts and strategies to try.
         begin: Returns, when awaited, what a try sends or what it gave at once.
     """
 
     _bytes: AsyncIterator[bytes]
 
-    def __init__(self, course: Course, begin: Callable[[Turn], Awaitable[Begun]]) -> None:
-        super().__init__(course)
-        self._begin_turn = begin
+    def __init__(self, attempts: Attempts, begin: Callable[[Attempt], Awaitable[Source]]) -> None:
+        super().__init__(attempts)
+        self._start = begin
 
     async def open(self) -> Self:
         """Send the request and wait for the first content, so that errors come here.
@@ -228,24 +228,24 @@ class AsyncChunkStream(_Stream):
         Raises:
             QwenAPIError: Typed by what happened.
         """
-        if self._turn is not None:
+        if self._attempt is not None:
             return self
-        turn = self._course.start()
+        attempt = self._attempts.start()
         while True:
             try:
-                await self._try(await self._begin_turn(turn))
+                await self._try(await self._start(attempt))
             except QwenError as exc:
                 # marking an account waits for a file lock: not on the event loop
-                turn = await asyncio.to_thread(self._course.after, turn, exc)
+                attempt = await asyncio.to_thread(self._attempts.after, attempt, exc)
             else:
-                self._turn = turn
+                self._attempt = attempt
                 return self
 
-    async def _try(self, begun: Begun) -> None:
-        if not isinstance(begun, Exchange):
-            self._have(begun)
+    async def _try(self, source: Source) -> None:
+        if not isinstance(source, Exchange):
+            self._have(source)
             return
-        self._exchange = begun
+        self._exchange = source
         while True:
             cause: httpx.HTTPError | None = None
             try:
@@ -288,7 +288,7 @@ class AsyncChunkStream(_Stream):
         return self
 
     async def __anext__(self) -> dict[str, Any]:
-        if self._turn is None:
+        if self._attempt is None:
             await self.open()
         while not self._waiting:
             if self._failure is not None:

@@ -15,7 +15,6 @@ from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in.device_flow import sign_in
 from qwen_portal.storage.credential import Credential
-from qwen_portal.storage.index import Entry
 from tests.scripted import Handler
 
 TOOL: dict[str, Any] = {
@@ -89,8 +88,5 @@ def exhausted_until(label: str) -> float | None:
 
 def end_cool_down(label: str) -> None:
     """Let an account's cool-down be over, without waiting for it."""
-
-    def change(entry: Entry) -> None:
+    with Session().accounts.editing(label) as entry:
         forget(entry)
-
-    Session().accounts.mark(label, change)

@@ -76,7 +76,7 @@ def cool_downs(entry: Entry) -> tuple[CoolDown, ...]:
 
 
 def note(entry: Entry, new: CoolDown) -> None:
-    """Add a cool-down to an account's entry; only the service's own word ends one sooner that was there before."""
+    """Add a cool-down to an account's entry; a later end is kept unless the service stated the new one."""
     known = cool_downs(entry)
     forget(entry)
     for old in known:

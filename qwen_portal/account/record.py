@@ -34,7 +34,7 @@ class Account(NamedTuple):
         ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
         generation: Generation of the stored credential.
         key: For kind ``env``, the key itself.
-        trouble: Why it cannot be used at all, such as ``"unknown plan 'premium'"``.
+        unavailable_reason: Why it cannot be used at all, such as ``"unknown plan 'premium'"``.
     """
 
     label: str
@@ -49,7 +49,7 @@ class Account(NamedTuple):
     ended_at: float | None = None
     generation: int = 0
     key: Secret | None = None
-    trouble: str | None = None
+    unavailable_reason: str | None = None
 
     @property
     def exhausted_until(self) -> float | None:
@@ -62,7 +62,7 @@ class Account(NamedTuple):
         return self.exhausted_until is not None and self.exhausted_until > time.time()
 
     def cool_down(self, model: str) -> CoolDown | None:
-        """Return what keeps a model from being asked for now: of its cool-down and the account's the longer one.
+        """Return the cool-down blocking this model now, or ``None``; the later of the model's and the account's.
 
         Args:
             model: Model id, as the user or the service calls it.
@@ -75,7 +75,7 @@ class Account(NamedTuple):
 def known_account(data: IndexData, label: str) -> Account:
     """Return an account that is in the index, as it stands now."""
     entry = data.accounts[label]
-    plan, trouble = _plan(entry.plan)
+    plan, unavailable_reason = _plan(entry.plan)
     # abs: after the clock was set back, that moment is in the future
     ended = entry.ended_at if entry.ended_at and abs(time.time() - entry.ended_at) < ENDED_SECONDS else None
     return Account(
@@ -90,7 +90,7 @@ def known_account(data: IndexData, label: str) -> Account:
         lost=entry.lost,
         ended_at=ended,
         generation=entry.generation,
-        trouble=trouble,
+        unavailable_reason=unavailable_reason,
     )
 
 
@@ -102,17 +102,17 @@ def _plan(name: str) -> tuple[Plan, str | None]:
         return unknown_plan(name), f"unknown plan {name!r}"
 
 
-def usable(account: Account) -> Account:
+def require_usable(account: Account) -> Account:
     """Return an account that can be used.
 
     Raises:
         QwenTokenNotAvailableError: It cannot; the hint names the commands.
     """
-    if account.trouble is None:
+    if account.unavailable_reason is None:
         return account
     name = shell_quote(account.label)
     raise QwenTokenNotAvailableError(
-        f"Account {account.label!r} cannot be used: {account.trouble}.",
+        f"Account {account.label!r} cannot be used: {account.unavailable_reason}.",
         hint=f"Keep its key again with `qwen-portal login --plan PLAN {name}`, or remove the account: "
         f"`qwen-portal accounts remove {name}`. A newer qwen-portal may know the plan.",
     )

@@ -4,18 +4,18 @@ The index says what is known of an account; its store keeps the credential. A ke
 account of kind ``env`` that is in neither.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_portal.account.cool_downs import CoolDown, cool_downs, forget, note, remember
-from qwen_portal.account.record import DEFAULT_LABEL, Account, known_account, usable
+from qwen_portal.account.record import DEFAULT_LABEL, Account, known_account, require_usable
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.storage.foreign_paths import hint_to_import, qwen_cli_file
-from qwen_portal.storage.index import Entry, FileIndex, IndexData, check_label
-from qwen_portal.storage.index_cache import Glance
+from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData, check_label
+from qwen_portal.storage.index_cache import IndexCache
 from qwen_portal.storage.index_location import one_file, open_index
 from qwen_portal.storage.locks import file_lock
 from qwen_portal.text import shell_quote
@@ -44,32 +44,34 @@ class Accounts:
         self._unwritten: dict[str, Entry] = {}
         self._stores: dict[str, Store] = {}
         signals = [self.index.path] if isinstance(self.index, FileIndex) else []
-        self._glance = Glance(self.index, self._read, *signals, *([qwen_cli_file()] if store == "qwen-cli" else []))
+        self._index_cache = IndexCache(
+            self.index, self._read, *signals, *([qwen_cli_file()] if store == "qwen-cli" else [])
+        )
 
     def list(self) -> list[Account]:
         """Return every account, in the order they came."""
         data = self._read()
         return [self._known(data, label) for label in data.accounts]
 
-    def choose(self, label: str | None = None, *, at_a_glance: bool = False) -> Account:
+    def choose(self, label: str | None = None, *, cached: bool = False) -> Account:
         """Return the account of that label, or the active one.
 
         Args:
             label: The account asked for.
-            at_a_glance: Whether what other processes did in the last 100 ms may be missed.
+            cached: Whether what other processes did in the last 100 ms may be missed.
 
         Raises:
             QwenTokenNotAvailableError: There is none, or it cannot be used; the hint names the command.
         """
-        return usable(self.find(label, at_a_glance=at_a_glance))
+        return require_usable(self.find(label, cached=cached))
 
-    def find(self, label: str | None = None, *, at_a_glance: bool = False) -> Account:
+    def find(self, label: str | None = None, *, cached: bool = False) -> Account:
         """Return the account of that label, or the active one, even if it cannot be used.
 
         Raises:
             QwenTokenNotAvailableError: There is none; the hint names the command.
         """
-        data = self._glance() if at_a_glance else self._read()
+        data = self._index_cache() if cached else self._read()
         wanted = check_label(label) if label is not None else data.active
         if wanted is None and data.accounts:
             known = ", ".join(map(repr, data.accounts))
@@ -134,7 +136,7 @@ class Accounts:
         return self.choose(label)
 
     def add(self, label: str, credential: "Credential") -> None:
-        """Keep a sign-in that has no past here, in the place that the user named; the active account stays active.
+        """Add a sign-in, in the place that the user named; the active account is unchanged.
 
         Raises:
             QwenStoreError: It is not kept.
@@ -194,11 +196,19 @@ class Accounts:
         with self.index.edit() as data:
             data.mixed = allowed
 
-    def mark(self, label: str, change: Callable[[Entry], None]) -> None:
-        """Change what the index knows of an account; an account that is gone stays gone."""
-        with self.index.edit() as data:
-            if label in data.accounts:
-                change(data.accounts[label])
+    @contextmanager
+    def editing(self, label: str, patience: float = EDIT_SECONDS) -> Iterator[Entry]:
+        """Change what the index knows of an account; what is changed of one that is gone is dropped.
+
+        Args:
+            label: The account.
+            patience: Seconds to wait for other processes.
+
+        Raises:
+            QwenStoreError: The index cannot be written now.
+        """
+        with self.index.edit(patience) as data:
+            yield data.accounts.get(label) or Entry("", "", "")
 
     def cool_down(self, account: Account, cool_down: CoolDown, patience: float) -> None:
         """Note that a quota is used up, for all processes.
@@ -212,9 +222,8 @@ class Accounts:
             QwenStoreError: The index cannot be written now; this process heeds it all the same.
         """
         try:
-            with self.index.edit(patience) as data:
-                if account.label in data.accounts:
-                    note(data.accounts[account.label], cool_down)
+            with self.editing(account.label, patience) as entry:
+                note(entry, cool_down)
         except QwenStoreError:
             remember(self._unwritten, account.label, cool_down)
             raise

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import click
 
-from qwen_portal.account.record import Account, usable
+from qwen_portal.account.record import Account, require_usable
 from qwen_portal.auth import PortalAuth
 from qwen_portal.cli.table import table
 from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExceededError
-from qwen_portal.http.chat_request import Shaper
+from qwen_portal.http.chat_request import RequestBuilder
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import send
 from qwen_portal.service.models import CATALOGUE, KNOWN, model_id
@@ -81,10 +81,10 @@ def _checks(session: Session, pairs: list[tuple[Account, str]]) -> Iterator[_Che
 def _ask(session: Session, account: Account, model: str) -> tuple[str, str]:
     """Return the result and, if it is not ok, why; past the client, which would note a quota that is used up."""
     question: list[dict[str, Any]] = [{"role": "user", "content": "Answer with: ok"}]
-    shaper = Shaper(session.settings, session.told)
+    builder = RequestBuilder(session.settings, session.warned)
     try:
-        credential = session.tokens.get(usable(account))
-        request = shaper.chat(credential, question, model=model, stream=False, params={"max_tokens": 16})
+        credential = session.tokens.get(require_usable(account))
+        request = builder.chat(credential, question, model=model, stream=False, params={"max_tokens": 16})
         auth = PortalAuth(account.label, session=session, ready=(account, credential))
         send(Exchange(request, auth, _SECONDS, _RETRIES, account))
     except QwenModelNotFoundError as exc:

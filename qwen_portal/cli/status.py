@@ -61,8 +61,8 @@ def _kept(account: "Account") -> str:
 
 
 def _state(account: "Account") -> str:
-    if account.trouble is not None:
-        return account.trouble
+    if account.unavailable_reason is not None:
+        return account.unavailable_reason
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
         return f"{why}; sign in again: qwen-portal login {shell_quote(account.label)}"

@@ -1,1 +1,5 @@
-"""TODO."""
+"""The chat host's wire: requests built, sent and repeated; answers, streams and errors read.
+
+May import account, storage, settings and service. Chooses no account and fetches no token.
+Hardest part: ``error_responses``, because the service says the same thing in many forms.
+"""

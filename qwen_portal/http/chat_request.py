@@ -48,17 +48,17 @@ class ChatRequest:
     model: str
 
 
-class Shaper:
+class RequestBuilder:
     """Makes requests; tells each change of a user's value once, not at every call.
 
     Args:
         settings: The user's settings.
-        told: What was told already; shared by those who are to tell a thing once between them.
+        warned: What was told already; shared by those who are to tell a thing once between them.
     """
 
-    def __init__(self, settings: Settings, told: set[tuple[str, str]] | None = None) -> None:
+    def __init__(self, settings: Settings, warned: set[tuple[str, str]] | None = None) -> None:
         self._settings = settings
-        self._told = told if told is not None else set()
+        self._warned = warned if warned is not None else set()
 
     def chat(
         self,
@@ -102,7 +102,7 @@ class Shaper:
             _check_images(body["messages"], wanted, plan)
         row = plan_model(wanted, plan)
         body["model"] = row.name if row is not None else wanted
-        _calm_if_forced(body, thinking=row is not None and row.thinking)
+        _disable_thinking_if_forced(body, thinking=row is not None and row.thinking)
         self._limit_output(body, wanted, limit)
         body["stream"] = stream
         if stream:
@@ -118,13 +118,15 @@ class Shaper:
         )
 
     def _limit_output(self, body: dict[str, Any], model: str, limit: int | None) -> None:
-        wish = _wish(body)
+        requested = _requested_tokens(body)
         for name in ("output_cap", *_TOKEN_FIELDS):
             body.pop(name, None)
         if limit is not None:
             body["max_tokens"] = limit
-            if wish is not None and wish > limit:
-                self._tell_once("cap", model, f"max_tokens {wish:,} is above what {model} gives; {limit:,} is sent")
+            if requested is not None and requested > limit:
+                self._warn_once(
+                    "cap", model, f"max_tokens {requested:,} is above what {model} gives; {limit:,} is sent"
+                )
 
     def _drop(self, body: dict[str, Any], *, strict: bool) -> None:
         for name in [name for name, value in body.items() if value is None or (name == "tools" and not value)]:
@@ -136,11 +138,11 @@ class Shaper:
             return
         for name in [name for name in body if name not in _PORTAL_FIELDS]:
             del body[name]
-            self._tell_once("field", name, f"the portal takes no {name!r}; it is left out")
+            self._warn_once("field", name, f"the portal takes no {name!r}; it is left out")
 
-    def _tell_once(self, kind: str, what: str, text: str) -> None:
-        if (kind, what) not in self._told:
-            self._told.add((kind, what))
+    def _warn_once(self, kind: str, what: str, text: str) -> None:
+        if (kind, what) not in self._warned:
+            self._warned.add((kind, what))
             _log.warning("%s (said once)", text)
 
 
@@ -158,7 +160,7 @@ def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
     Without a wish the portal gets the cap, because its own default is small and cuts answers with "stop".
 
     Args:
-        params: A request's ``model`` and further parameters, as for :meth:`Shaper.chat`.
+        params: A request's ``model`` and further parameters, as for :meth:`RequestBuilder.chat`.
         plan: The account's plan.
 
     Returns:
@@ -168,12 +170,12 @@ def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
         QwenBadRequestError: A limit is not a number.
     """
     body = merged(params)
-    wish = _wish(body)
+    requested = _requested_tokens(body)
     override = body.get("output_cap")
     cap = output_cap(str(body["model"]), plan) if override is None else _tokens("output_cap", override)
-    if wish is None:
+    if requested is None:
         return cap if plan.is_oauth else None
-    return wish if cap is None else min(wish, cap)
+    return requested if cap is None else min(requested, cap)
 
 
 def merged(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,11 +185,11 @@ def merged(params: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _wish(body: Mapping[str, Any]) -> int | None:
+def _requested_tokens(body: Mapping[str, Any]) -> int | None:
     return min((_tokens(name, body[name]) for name in _TOKEN_FIELDS if body.get(name) is not None), default=None)
 
 
-def _calm_if_forced(body: dict[str, Any], *, thinking: bool) -> None:
+def _disable_thinking_if_forced(body: dict[str, Any], *, thinking: bool) -> None:
     """Switch thinking off for a request that forces a tool call; Qwen refuses the two together.
 
     Leaving the switch out is not enough for a model that thinks unless it is told not to.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from qwen_portal.errors import QwenAPIError, QwenRateLimitError, QwenStreamError
-from qwen_portal.http.error_responses import refusal
+from qwen_portal.http.error_responses import error_from_response
 from qwen_portal.http.sse import DONE, EventDecoder
 from qwen_portal.secrets import printable
 
@@ -68,7 +68,7 @@ class ChunkReader:
             if not isinstance(chunk, dict):
                 raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is not JSON."))
             if chunk.get("error"):
-                raise self.error(refusal(_OK, {}, event, host=self._host))
+                raise self.error(error_from_response(_OK, {}, event, host=self._host))
             if not is_answer(chunk):
                 raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is no part of an answer."))
             self._note(chunk)

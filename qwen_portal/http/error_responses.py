@@ -65,7 +65,7 @@ def _is_concurrency(body: Any) -> bool:
     return "concurrency" in " ".join(_code_and_text(body))
 
 
-def refusal(
+def error_from_response(
     status: int, headers: Mapping[str, str], content: bytes, *, host: str, secrets: Iterable[Secret] = ()
 ) -> QwenAPIError:
     """Make the error that an answer stands for.

@@ -20,7 +20,7 @@ from qwen_portal.errors import (
 )
 from qwen_portal.http.chat_request import ChatRequest
 from qwen_portal.http.chunks import is_answer
-from qwen_portal.http.error_responses import is_web_page, is_wrong_key, refusal
+from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
 from qwen_portal.http.retry import Retries
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
@@ -33,7 +33,7 @@ class Exchange:
     """What the two transports share: one request, its limits, and the judgement of what came back.
 
     Args:
-        request: From :class:`qwen_portal.http.chat_request.Shaper`.
+        request: From :class:`qwen_portal.http.chat_request.RequestBuilder`.
         auth: Puts the bearer on.
         timeout: Seconds for the whole answer, retries included.
         max_retries: Repeats at most; for a stream only before its first content.
@@ -54,7 +54,7 @@ class Exchange:
         self.answered = False
 
     def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
-        """Make the request of one try; a whole answer waits as long as it may, a stream for the next chunk."""
+        """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
         self.connected = self.answered = False
         left = self.retries.remaining()
         read = min(CHUNK_TIMEOUT, left) if self.request.body["stream"] else left
@@ -78,7 +78,7 @@ class Exchange:
         """Do what :meth:`note` does, for the async pool."""
         self.note(event, info)
 
-    def judge(self, response: httpx.Response) -> dict[str, Any]:
+    def parse_response(self, response: httpx.Response) -> dict[str, Any]:
         """Return the completion of a whole answer.
 
         Raises:
@@ -95,7 +95,7 @@ class Exchange:
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
-        error = refusal(
+        error = error_from_response(
             response.status_code,
             response.headers,
             response.content,

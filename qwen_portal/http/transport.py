@@ -27,7 +27,7 @@ def send(exchange: Exchange) -> dict[str, Any]:
     while True:
         cause: httpx.HTTPError | None = None
         try:
-            return exchange.judge(pool.send(exchange.build(pool, exchange.note), auth=exchange.auth))
+            return exchange.parse_response(pool.send(exchange.build(pool, exchange.note), auth=exchange.auth))
         except httpx.HTTPError as exc:
             error, cause = exchange.failure(exc), exc
         except QwenAPIError as exc:
@@ -41,7 +41,7 @@ async def asend(exchange: Exchange) -> dict[str, Any]:
     while True:
         cause: httpx.HTTPError | None = None
         try:
-            return exchange.judge(await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth))
+            return exchange.parse_response(await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth))
         except httpx.HTTPError as exc:
             error, cause = exchange.failure(exc), exc
         except QwenAPIError as exc:

@@ -30,7 +30,7 @@ from qwen_portal.errors import (
 from qwen_portal.http.chat_request import merged
 from qwen_portal.quota import qwen_cli
 from qwen_portal.quota.degrade import MOST_TOKENS, is_plain
-from qwen_portal.quota.exhausted import UsedUp
+from qwen_portal.quota.exhausted import Exhausted
 from qwen_portal.quota.rotation import Rotation
 from qwen_portal.service.models import name_on
 from qwen_portal.session import Session
@@ -53,15 +53,15 @@ _ITS_OWN_TROUBLE = (
     QwenTokenNotAvailableError,
 )
 # The key under which a completion, or a stream's first chunk, says that it is no ordinary answer.
-MARK = "on_quota"
+TAG = "on_quota"
 
 
-class Turn(NamedTuple):
-    """One try of a request.
+class Attempt(NamedTuple):
+    """One attempt at a request.
 
     Attributes:
         account: Who is asked; ``None`` for the qwen command.
-        strategy: ``degrade`` or ``cli``, which the answer is marked with; ``None`` for the request as it is.
+        strategy: ``degrade`` or ``cli``, which the answer is tagged with; ``None`` for the request as it is.
         seconds: What the answer may still take.
     """
 
@@ -69,13 +69,13 @@ class Turn(NamedTuple):
     strategy: str | None
     seconds: float
 
-    def mark(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Return an answer, or a stream's first chunk, with the mark that it should bear."""
-        return answer if self.strategy is None else {**answer, MARK: self.strategy}
+    def tag(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Return an answer, or a stream's first chunk, with the tag that says how it came about."""
+        return answer if self.strategy is None else {**answer, TAG: self.strategy}
 
 
-class Course:
-    """The tries of one request, one after the other.
+class Attempts:
+    """The attempts at one request, one after the other.
 
     Args:
         session: Settings and accounts.
@@ -108,7 +108,7 @@ class Course:
         self._notes: list[str] = []
         self._refusal: QwenQuotaExceededError | None = None
 
-    def start(self) -> Turn:
+    def start(self) -> Attempt:
         """Return the first try.
 
         Raises:
@@ -119,29 +119,29 @@ class Course:
         self._first = self._session.choose(self._label)
         self._rotation = Rotation(self._session, self._first, model=self._model, alone="switch" not in self._left)
         if self._rotation.cool_down(self._first) is None:
-            return Turn(self._rotation.take(self._first), None, self._seconds)
+            return Attempt(self._rotation.take(self._first), None, self._seconds)
         if self._pinned:
-            raise self._used_up()
+            raise self._exhausted()
         return self._next()
 
-    def after(self, turn: Turn, error: QwenError) -> Turn:
+    def after(self, attempt: Attempt, error: QwenError) -> Attempt:
         """Return what follows a failure.
 
         Raises:
             QwenError: The error itself, if it is the request's, or that of the account which the user chose.
             QwenQuotaExceededError: Nothing is left to try; it lists the accounts and when each is asked again.
         """
-        if turn.account is None:
+        if attempt.account is None:
             self._notes.append(error.message)
         elif isinstance(error, QwenQuotaExceededError):
             self._refusal = error
-            if turn.strategy is None:
-                self._note(turn.account, error)
-        elif isinstance(error, _ITS_OWN_TROUBLE) and turn.strategy is not None:
+            if attempt.strategy is None:
+                self._note(attempt.account, error)
+        elif isinstance(error, _ITS_OWN_TROUBLE) and attempt.strategy is not None:
             self._notes.append(f"A short answer could not be had either: {error.message}")
-        elif isinstance(error, _ITS_OWN_TROUBLE) and turn.account.label != self._first.label:
-            _log.warning("account %s: passed over: %s", turn.account.label, error.message)
-            self._rotation.pass_over(turn.account, f"cannot be used now: {error.message.rstrip('.')}")
+        elif isinstance(error, _ITS_OWN_TROUBLE) and attempt.account.label != self._first.label:
+            _log.warning("account %s: passed over: %s", attempt.account.label, error.message)
+            self._rotation.skip(attempt.account, f"cannot be used now: {error.message.rstrip('.')}")
         else:
             raise error
         return self._next()
@@ -155,45 +155,45 @@ class Course:
         _log.warning("account %s: %s for %s", account.label, what, format_duration(known.until - time.time()))
         self._session.exhaust(account, known, seconds=self._until - time.monotonic())
 
-    def _next(self) -> Turn:
+    def _next(self) -> Attempt:
         while (seconds := self._until - time.monotonic()) > 0:
             strategy = self._left[0] if self._left else None
             # after everything else, too: an account may have become free meanwhile
             account = self._rotation.next() if strategy in {"switch", None} else None
             if account is not None:
-                self._tell_switch(account)
-                return Turn(account, None, seconds)
+                self._log_switch(account)
+                return Attempt(account, None, seconds)
             if strategy is None:
                 break
-            turn = self._stand_in(self._left.pop(0), seconds)
-            if turn is not None:
-                return turn
+            attempt = self._fallback(self._left.pop(0), seconds)
+            if attempt is not None:
+                return attempt
         late = seconds <= 0 and (bool(set(self._left) - {"switch"}) or self._rotation.has_more())
-        raise self._used_up(late=late) from self._refusal
+        raise self._exhausted(late=late) from self._refusal
 
-    def _used_up(self, *, late: bool = False) -> QwenQuotaExceededError:
+    def _exhausted(self, *, late: bool = False) -> QwenQuotaExceededError:
         strategies = self._session.settings.on_quota
         situation = self._pinned, self._refusal, self._notes, self._seconds if late else None
-        return UsedUp(self._first, self._rotation, strategies, *situation).error()
+        return Exhausted(self._first, self._rotation, strategies, *situation).error()
 
-    def _stand_in(self, strategy: str, seconds: float) -> Turn | None:
+    def _fallback(self, strategy: str, seconds: float) -> Attempt | None:
         """Return the try of a strategy that gives another answer than the one asked for, where that is acceptable."""
         if strategy == "cli" and qwen_cli.can_answer(*self._question):
             _log.warning("every quota is used up: the qwen command is asked")
-            return Turn(None, strategy, seconds)
-        account = self._rotation.soonest()
+            return Attempt(None, strategy, seconds)
+        account = self._rotation.next_to_reset()
         if strategy != "degrade" or account is None or not is_plain(*self._question):
             return None
         _log.warning("every quota is used up: account %s is asked for at most %d tokens", account.label, MOST_TOKENS)
-        return Turn(account, strategy, seconds)
+        return Attempt(account, strategy, seconds)
 
-    def _tell_switch(self, account: Account) -> None:
+    def _log_switch(self, account: Account) -> None:
         if account.label == self._first.label:
             return
         _log.info("account %s: the request goes on to account %s", self._first.label, account.label)
         crossing = ("crossing", f"{self._first.plan.name} {account.plan.name}")
-        if self._first.plan.name != account.plan.name and crossing not in self._session.told:
-            self._session.told.add(crossing)
+        if self._first.plan.name != account.plan.name and crossing not in self._session.warned:
+            self._session.warned.add(crossing)
             _log.warning(
                 "the quota of plan %s is used up: account %s of plan %s serves (accounts rotate --mixed; said once)",
                 self._first.plan.name,

@@ -20,7 +20,7 @@ def is_plain(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
 
     Args:
         messages: OpenAI-style messages.
-        params: Further OpenAI parameters, as for :meth:`qwen_portal.http.chat_request.Shaper.chat`.
+        params: Further OpenAI parameters, as for :meth:`qwen_portal.http.chat_request.RequestBuilder.chat`.
     """
     body = merged({"messages": messages, **params})
     wanted = body.get("response_format")

@@ -11,7 +11,7 @@ from qwen_portal.service.models import name_on
 from qwen_portal.text import format_duration, shell_quote
 
 
-class UsedUp(NamedTuple):
+class Exhausted(NamedTuple):
     """A request that nobody answered.
 
     Attributes:
@@ -34,13 +34,13 @@ class UsedUp(NamedTuple):
 
     def error(self) -> QwenQuotaExceededError:
         """Return the error; it lists the accounts and when each is asked again."""
-        ring, refusal = self.rotation.ring(), self.refusal
-        spent = [(each, known) for each in ring if (known := self.rotation.cool_down(each)) is not None]
+        candidates, refusal = self.rotation.candidates(), self.refusal
+        spent = [(each, known) for each in candidates if (known := self.rotation.cool_down(each)) is not None]
         said = [] if refusal is None else [refusal.message]
         what = "The quota is used up"
         if self.seconds is not None:
             what += f", and the time for this answer ({self.seconds:g} s) was over before all was tried"
-        story = "; ".join(f"{each.label!r} ({each.plan.name}) {self._state(each)}" for each in ring)
+        story = "; ".join(f"{each.label!r} ({each.plan.name}) {self._state(each)}" for each in candidates)
         return QwenQuotaExceededError(
             " ".join([f"{what}: {story}.", *said, *self.notes]),
             hint=self._hint(spent),
@@ -51,13 +51,14 @@ class UsedUp(NamedTuple):
         )
 
     def _state(self, account: Account) -> str:
-        trouble, known = self.rotation.trouble(account), self.rotation.cool_down(account)
-        if trouble is not None:
-            return trouble
+        unavailable_reason, known = self.rotation.unavailable_reason(account), self.rotation.cool_down(account)
+        if unavailable_reason is not None:
+            return unavailable_reason
         if known is None:
             # its cool-down, if there was one, ended this moment
             return "refused this request" if self.rotation.was_asked(account) else "was not asked"
-        left = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(known.until))}, in {format_duration(known.until - time.time())}"
+        moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known.until))
+        left = f"{moment}, in {format_duration(known.until - time.time())}"
         if known.is_stated:
             return f"is free again at {left}"
         if known.code == ARREARAGE:
@@ -82,26 +83,24 @@ class UsedUp(NamedTuple):
         return f"Wait, or {self._otherwise()}"
 
     def _otherwise(self) -> str:
-        others, outsiders = _names(self.rotation.others()), _names(self.rotation.outsiders())
+        others, of_other_plans = _names(self.rotation.others()), _names(self.rotation.other_plan_accounts())
         if self.pinned:
-            return self._unpin(others, outsiders)
+            return self._unpin(others, of_other_plans)
         if others and "switch" not in self.on_quota:
             return f"put switch into QWEN_PORTAL_ON_QUOTA (or on_quota=): then {others} may serve."
-        if outsiders and "switch" in self.on_quota:
-            return (
-                f"run `qwen-portal accounts rotate --mixed`: it lets {outsiders} serve too, although of another plan."
-            )
+        if of_other_plans and "switch" in self.on_quota:
+            return f"run `qwen-portal accounts rotate --mixed`: it lets {of_other_plans} serve too, although of another plan."
         if self.first.kind == "env":
             return "use another key (QWEN_PORTAL_API_KEY), or keep accounts: `qwen-portal login NAME`."
         return f"add an account: `qwen-portal login NAME`, or {self._early()}"
 
-    def _unpin(self, others: str, outsiders: str) -> str:
+    def _unpin(self, others: str, of_other_plans: str) -> str:
         if self.first.kind == "env":
             return "use a key whose quota is not used up."
         if others and "switch" in self.on_quota:
             return f"leave the account's name out: then {others} may serve."
-        if others or outsiders:
-            return f"name another account: {others or outsiders}."
+        if others or of_other_plans:
+            return f"name another account: {others or of_other_plans}."
         return self._early()
 
     def _early(self) -> str:

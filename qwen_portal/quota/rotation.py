@@ -1,4 +1,4 @@
-"""Which account is next when a quota is used up: round robin from the one in use, and why each of the others is not."""
+"""Account rotation after a quota error: the order of accounts, and why an account is skipped."""
 
 from collections.abc import Iterator
 
@@ -45,22 +45,22 @@ class Rotation:
         """Tell whether an account was asked for the whole request."""
         return account.label in self._tried
 
-    def soonest(self) -> Account | None:
+    def next_to_reset(self) -> Account | None:
         """Return the account whose quota comes back first, of those that may answer a request for fewer tokens."""
-        spent = ((self.cool_down(each), each) for each in self.ring() if self.trouble(each) is None)
+        spent = ((self.cool_down(each), each) for each in self.candidates() if self.unavailable_reason(each) is None)
         soft = [(known.until, each) for known, each in spent if known is not None and not known.is_firm]
         return min(soft, key=lambda one: one[0], default=(0.0, None))[1]
 
-    def pass_over(self, account: Account, reason: str) -> None:
+    def skip(self, account: Account, reason: str) -> None:
         """Leave an account out that cannot serve this request for another reason than its quota."""
         self._unfit[account.label] = reason
 
-    def trouble(self, account: Account) -> str | None:
+    def unavailable_reason(self, account: Account) -> str | None:
         """Say what else than its quota keeps an account from serving."""
         if account.label in self._unfit:
             return self._unfit[account.label]
-        if account.trouble is not None:
-            return f"cannot be used: {account.trouble}"
+        if account.unavailable_reason is not None:
+            return f"cannot be used: {account.unavailable_reason}"
         if account.needs_login:
             return f"needs a new sign-in (qwen-portal login {shell_quote(account.label)})"
         return "is refused by the service" if account.ended_at is not None else None
@@ -69,7 +69,7 @@ class Rotation:
         """Return what keeps an account from being asked now."""
         return account.cool_down(self.model)
 
-    def ring(self) -> list[Account]:
+    def candidates(self) -> list[Account]:
         """Return the accounts as they are now, other processes' marks included, from the first one on."""
         known = {account.label: account for account in self._session.list()}
         return [known.get(self._first.label, self._first)] if self._alone else self._order(known)
@@ -79,7 +79,7 @@ class Rotation:
         known = {account.label: account for account in self._session.list()}
         return [account for account in self._order(known) if account.label != self._first.label]
 
-    def outsiders(self) -> list[Account]:
+    def other_plan_accounts(self) -> list[Account]:
         """Return the accounts that only ``accounts rotate --mixed`` would let serve the request."""
         known = {account.label: account for account in self._session.list()}
         inside = {self._first.label, *(account.label for account in self._order(known))}
@@ -88,13 +88,15 @@ class Rotation:
     def _order(self, known: dict[str, Account]) -> list[Account]:
         labels = list(known)
         start = labels.index(self._first.label) if self._first.label in known else 0
-        ring = [known[label] for label in labels[start:] + labels[:start]]
-        strange = [account for account in ring if not self._is_alike(account)] if self._session.accounts.mixed else []
-        return [account for account in ring if self._is_alike(account)] + strange
+        candidates = [known[label] for label in labels[start:] + labels[:start]]
+        strange = (
+            [account for account in candidates if not self._is_alike(account)] if self._session.accounts.mixed else []
+        )
+        return [account for account in candidates if self._is_alike(account)] + strange
 
     def _waiting(self) -> Iterator[Account]:
-        for account in self.ring():
-            if not (self.was_asked(account) or self.cool_down(account) or self.trouble(account)):
+        for account in self.candidates():
+            if not (self.was_asked(account) or self.cool_down(account) or self.unavailable_reason(account)):
                 yield account
 
     def _is_alike(self, account: Account) -> bool:

@@ -10,11 +10,11 @@ from qwen_portal.environment import is_container, is_ssh
 _TEXT_BROWSERS = frozenset({"www-browser", "links", "links2", "elinks", "lynx", "w3m", "browsh"})
 
 
-def may_open(*, wish: bool | None, is_terminal: bool) -> bool:
+def may_open(*, requested: bool | None, is_terminal: bool) -> bool:
     """Tell whether a browser that opens now would open in front of the person who asked for it."""
-    if wish is False or _is_text_browser():
+    if requested is False or _is_text_browser():
         return False
-    if wish:
+    if requested:
         return True
     if not is_terminal or is_ssh() or is_container() or os.environ.get("CI"):
         return False

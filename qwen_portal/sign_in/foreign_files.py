@@ -1,4 +1,4 @@
-"""Sign-ins that other programs keep: how to read them, how to take them out. Where they are says ``places``.
+"""Sign-ins that other programs keep: how to read them, how to take them out. Where they are says ``foreign_paths``.
 
 Sources: docs/protocol.md, "Sign-in files of other programs".
 """

@@ -153,7 +153,8 @@ def _tokens(login: Login) -> tuple[Secret, Secret | None]:
 def _note_quota(accounts: Accounts, label: str, login: Login) -> None:
     until = login.exhausted_until
     if until is not None:
-        accounts.mark(label, lambda entry: note(entry, CoolDown(until)))
+        with accounts.editing(label) as entry:
+            note(entry, CoolDown(until))
 
 
 def _load(accounts: Accounts, label: str) -> Credential | None:

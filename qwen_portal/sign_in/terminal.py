@@ -55,7 +55,7 @@ class TerminalDisplay:
             say()
             say(drawing)
         say()
-        if may_open(wish=self._open_browser, is_terminal=self._console.is_terminal) and open_page(url):
+        if may_open(requested=self._open_browser, is_terminal=self._console.is_terminal) and open_page(url):
             say("The page was opened in your browser.")
         say(f"Waiting for your answer there; the code is good for {minutes(event.expires_in)}. Ctrl-C cancels.")
 

@@ -3,21 +3,56 @@
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, cast
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import OAUTH
 from qwen_portal.untrusted_json import LATEST_SECONDS, json_object, moment
 
 if TYPE_CHECKING:
-    from qwen_portal.oauth import TokenResponse
     from qwen_portal.service.plans import Kind
 
-DEFAULT_LIFE = 6 * 3600.0
-_LONGEST_LIFE = 10 * 365 * 86400.0
-_MARGIN = 30.0
-_SOON = 300.0
+DEFAULT_LIFETIME = 6 * 3600.0
+_LONGEST_LIFETIME = 10 * 365 * 86400.0
+_EXPIRY_MARGIN = 30.0
+_STALE_SECONDS = 300.0
 _VERSION = 1
+
+
+class TokenState(Enum):
+    """How long an access token still serves.
+
+    Attributes:
+        FRESH: Long enough.
+        STALE: It serves, and is refreshed in the background: its last min(300 s, 25 % of its lifetime), or a clock that
+            was set back below the time of issue, so that nobody knows.
+        EXPIRED: Not any more: its last min(30 s, 10 % of its lifetime), so that a request does not lose the race.
+    """
+
+    FRESH = "fresh"
+    STALE = "stale"
+    EXPIRED = "expired"
+
+
+class IssuedTokens(Protocol):
+    """What a sign-in or a refresh brought; ``qwen_portal.oauth.TokenResponse`` is one."""
+
+    @property
+    def access_token(self) -> Secret:
+        """The bearer."""
+
+    @property
+    def refresh_token(self) -> Secret | None:
+        """The next refresh token; ``None`` keeps the old one."""
+
+    @property
+    def expires_in(self) -> float | None:
+        """Seconds, if the server said."""
+
+    @property
+    def resource_url(self) -> str | None:
+        """Where the server said to send requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +83,7 @@ class Credential:
     refreshed: bool = False
 
     @classmethod
-    def from_sign_in(cls, response: "TokenResponse", *, plan: str) -> "Credential":
+    def from_sign_in(cls, response: IssuedTokens, *, plan: str) -> "Credential":
         """Make the credential of a completed device sign-in."""
         now = time.time()
         return cls(
@@ -57,7 +92,7 @@ class Credential:
             access_token=response.access_token,
             refresh_token=response.refresh_token,
             issued_at=now,
-            expires_at=now + life(response.expires_in),
+            expires_at=now + lifetime(response.expires_in),
             resource_url=response.resource_url,
             generation=_new_generation(now),
         )
@@ -85,7 +120,7 @@ class Credential:
             generation=_new_generation(now),
         )
 
-    def renewed(self, response: "TokenResponse") -> "Credential":
+    def renewed(self, response: IssuedTokens) -> "Credential":
         """Merge a refresh answer; what the answer lacks is kept."""
         now = time.time()
         return Credential(
@@ -94,35 +129,30 @@ class Credential:
             access_token=response.access_token,
             refresh_token=response.refresh_token or self.refresh_token,
             issued_at=now,
-            expires_at=now + life(response.expires_in),
+            expires_at=now + lifetime(response.expires_in),
             resource_url=response.resource_url or self.resource_url,
             generation=max(self.generation + 1, _new_generation(now)),
             refreshed=True,
         )
 
-    def state(self) -> Literal["valid", "soon", "expired"]:
-        """Tell how long the token still serves.
-
-        ``expired`` starts min(30 s, 10 % of its life) before the end, so that a request does not lose the race;
-        ``soon`` starts min(300 s, 25 % of its life) before. It is ``soon`` too if the clock was set back below the
-        time of issue: then nobody knows how long it still serves.
-        """
+    def state(self) -> TokenState:
+        """Tell how long the token still serves."""
         if self.expires_at is None:
-            return "valid"
+            return TokenState.FRESH
         left, whole = self.expires_at - time.time(), self.expires_at - self.issued_at
-        if left > whole + _MARGIN:
-            return "soon"
-        if left <= min(_MARGIN, 0.1 * whole):
-            return "expired"
-        return "soon" if left <= min(_SOON, 0.25 * whole) else "valid"
+        if left > whole + _EXPIRY_MARGIN:
+            return TokenState.STALE
+        if left <= min(_EXPIRY_MARGIN, 0.1 * whole):
+            return TokenState.EXPIRED
+        return TokenState.STALE if left <= min(_STALE_SECONDS, 0.25 * whole) else TokenState.FRESH
 
-    def seconds_until_soon(self) -> float:
-        """Return the seconds until :meth:`state` says ``soon``; for a key, for ever."""
+    def seconds_until_stale(self) -> float:
+        """Return the seconds until :meth:`state` is stale; for a key, for ever."""
         if self.expires_at is None:
             return float("inf")
-        return self.expires_at - time.time() - min(_SOON, 0.25 * (self.expires_at - self.issued_at))
+        return self.expires_at - time.time() - min(_STALE_SECONDS, 0.25 * (self.expires_at - self.issued_at))
 
-    def is_dead(self) -> bool:
+    def is_expired(self) -> bool:
         """Tell whether the token's time is over, margin aside."""
         return self.expires_at is not None and time.time() >= self.expires_at
 
@@ -167,22 +197,22 @@ class Credential:
             access_token=Secret(_text(record["access_token"])),
             refresh_token=Secret(_text(refresh_token)) if refresh_token else None,
             issued_at=issued_at,
-            expires_at=None if record.get("expires_at") is None else end(record["expires_at"], issued_at),
+            expires_at=None if record.get("expires_at") is None else expiry(record["expires_at"], issued_at),
             resource_url=record.get("resource_url") and _text(record["resource_url"]),
             generation=_generation(record.get("generation", 1)),
             refreshed=bool(record.get("refreshed", False)),
         )
 
 
-def life(expires_in: float | None) -> float:
-    """Return a token's life in seconds, 6 hours where the server gave none or an absurd one."""
-    return expires_in if expires_in is not None and 0 < expires_in <= _LONGEST_LIFE else DEFAULT_LIFE
+def lifetime(expires_in: float | None) -> float:
+    """Return a token's lifetime in seconds, 6 hours where the server gave none or an absurd one."""
+    return expires_in if expires_in is not None and 0 < expires_in <= _LONGEST_LIFETIME else DEFAULT_LIFETIME
 
 
-def end(expires_at: object, issued_at: float) -> float:
-    """Return a token's end in seconds since the epoch, 6 hours after its making where none is given that could be."""
+def expiry(expires_at: object, issued_at: float) -> float:
+    """Return the expiry in seconds since the epoch: issue time + 6 hours if missing or implausible."""
     known = moment(expires_at)
-    return issued_at + DEFAULT_LIFE if known is None else known
+    return issued_at + DEFAULT_LIFETIME if known is None else known
 
 
 def _generation(value: object) -> int:

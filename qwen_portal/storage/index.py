@@ -16,7 +16,8 @@ from qwen_portal.storage.locks import file_lock
 from qwen_portal.storage.private_files import read_private, set_aside, write_private
 
 _VERSION = 1
-_LOCK_SECONDS = 30.0
+# How long a change waits for other processes.
+EDIT_SECONDS = 30.0
 _LABEL_LIMIT = 100
 _LAST_MOMENT = 253_402_300_799.0
 
@@ -89,7 +90,7 @@ class Index(Protocol):
     def read(self) -> IndexData:
         """Return a copy of the current content."""
 
-    def edit(self, patience: float = _LOCK_SECONDS) -> contextlib.AbstractContextManager[IndexData]:
+    def edit(self, patience: float = EDIT_SECONDS) -> contextlib.AbstractContextManager[IndexData]:
         """Change the content; it is stored when the block ends without an error.
 
         Args:
@@ -112,7 +113,7 @@ class MemoryIndex:
         return _parse(self._text)
 
     @contextlib.contextmanager
-    def edit(self, patience: float = _LOCK_SECONDS) -> Iterator[IndexData]:  # noqa: ARG002 - no process shares it
+    def edit(self, patience: float = EDIT_SECONDS) -> Iterator[IndexData]:  # noqa: ARG002 - no process shares it
         """Change the content; it is kept when the block ends without an error."""
         with self._lock:
             data = _parse(self._text)
@@ -156,7 +157,7 @@ class FileIndex:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
-    def _mend(self) -> IndexData:
+    def _repair(self) -> IndexData:
         import logging
 
         aside, data = set_aside(self.path, leave=True), self._rebuild()
@@ -169,7 +170,7 @@ class FileIndex:
         return data
 
     @contextlib.contextmanager
-    def edit(self, patience: float = _LOCK_SECONDS) -> Iterator[IndexData]:
+    def edit(self, patience: float = EDIT_SECONDS) -> Iterator[IndexData]:
         """Change the content under the index's lock; it is stored when the block ends without an error.
 
         Args:
@@ -182,7 +183,7 @@ class FileIndex:
         with file_lock(self.path.with_suffix(".lock"), patience):
             data = self._load()
             before = None if data is None else _dump(data)
-            data = self._mend() if data is None else data
+            data = self._repair() if data is None else data
             yield data
             after = _dump(data)
             if after != before or not self.path.exists():

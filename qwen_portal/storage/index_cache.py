@@ -1,7 +1,7 @@
-"""A look at the account index for every request, at hardly any cost.
+"""A cache of the account index, so that every request can look at it at hardly any cost.
 
 What other processes did shows in the time stamps of a few files. They are looked at once in 100 ms, and read again only
-after a change; what this process did itself shows at once. Nothing that spends a token goes by this look: the refresh
+after a change; what this process did itself shows at once. Nothing that spends a token goes by it: the refresh
 reads index and store under the account's lock.
 """
 
@@ -16,7 +16,7 @@ from qwen_portal.storage.index import Index, IndexData
 _SECONDS = 0.1
 
 
-class Glance:
+class IndexCache:
     """Remembers what the index said.
 
     Args:

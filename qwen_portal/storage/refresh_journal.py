@@ -42,7 +42,7 @@ class Note:
         # The generation too: a server may leave a refresh token good, and then the next one looks the same.
         return token is not None and (credential.generation, token.fingerprint()) == (self.generation, self.fingerprint)
 
-    def story(self) -> str:
+    def loss_reason(self) -> str:
         """Tell in a sentence how the sign-in may have been lost."""
         when = self.when()
         if self.outcome == "no-answer":
@@ -92,7 +92,7 @@ class Journal:
             self._write(replace(note, outcome=outcome))
 
     def put_back(self, before: Note | None) -> None:
-        """Undo :meth:`begin` for a refresh that changed nothing: what the journal told before, it tells again."""
+        """Restore the previous note, for a refresh that changed nothing."""
         if before is None:
             remove(self._note)
         else:
@@ -124,7 +124,7 @@ class Journal:
         note = self.read()
         if note is None or note.generation != generation:
             return None
-        return f"the refresh at {note.when()} has not come to its end" if note.outcome == "open" else note.story()
+        return f"the refresh at {note.when()} has not come to its end" if note.outcome == "open" else note.loss_reason()
 
     def rescue(self, credential: Credential) -> None:
         """Keep a credential that its store would not take.

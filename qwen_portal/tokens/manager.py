@@ -2,8 +2,8 @@
 
 The refresh token is single-use: one overlapping refresh, or one answer not stored, and the sign-in is lost. So a
 refresh is one flight per account and process, and within it the transaction of ``refresh``. The flight runs in a
-thread of its own, which neither Ctrl-C nor a cancelled task interrupts. A token that ends soon is refreshed behind
-the requests that still use it.
+thread of its own, which neither Ctrl-C nor a cancelled task interrupts. A stale token is refreshed in the
+background, behind the requests that still use it.
 """
 
 import asyncio
@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from qwen_portal.account.record import ENDED_SECONDS, Account
 from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import QwenError, QwenServiceEndedError, QwenStoreError
-from qwen_portal.storage.credential import Credential
-from qwen_portal.storage.index import Entry
-from qwen_portal.tokens.refresh import Refresher, serves
+from qwen_portal.storage.credential import Credential, TokenState
+from qwen_portal.tokens.refresh import Refresher, is_valid
 
 _log = logging.getLogger("qwen_portal")
-# After a refresh ahead of time that failed, the next one.
-_AHEAD_AGAIN_SECONDS = 60.0
+# After a refresh in the background that failed, the next one.
+_BACKGROUND_RETRY_SECONDS = 60.0
 
 
 class TokenManager:
@@ -49,8 +48,8 @@ class TokenManager:
         self._gate = threading.Lock()
         self._flights: dict[str, Future[Credential]] = {}
         self._known: dict[str, Credential] = {}
-        self._proved: dict[str, int] = {}
-        self._ahead_at: dict[str, float] = {}
+        self._accepted: dict[str, int] = {}
+        self._background_at: dict[str, float] = {}
         self._stop = threading.Event()
 
     def get(self, account: Account, *, refused: Credential | None = None) -> Credential:
@@ -84,13 +83,13 @@ class TokenManager:
 
     @contextmanager
     def keep_alive(self, account: Account) -> Iterator[None]:
-        """Refresh an account's token ahead of time for as long as the block runs, requests or not."""
+        """Refresh an account's token in the background for as long as the block runs, requests or not."""
         stop = threading.Event()
 
         def watch() -> None:
             while not (stop.is_set() or self._stop.is_set()):
-                self._look_ahead(account)
-                stop.wait(self._seconds_until_soon(account))
+                self._keep_fresh(account)
+                stop.wait(self._seconds_until_stale(account))
 
         watcher = threading.Thread(target=watch, name="qwen-portal-keep-alive", daemon=True)
         watcher.start()
@@ -105,23 +104,20 @@ class TokenManager:
         return self._refresher.has_unsaved()
 
     def close(self) -> None:
-        """Start no refresh ahead of time any more; one that is under way is finished."""
+        """Start no refresh in the background any more; one that is under way is finished."""
         self._stop.set()
 
-    def is_proved(self, account: Account, credential: Credential) -> bool:
-        """Tell whether :meth:`proved` has nothing to note."""
-        return credential.kind != "oauth" or self._proved.get(account.label) == credential.generation
+    def is_accepted(self, account: Account, credential: Credential) -> bool:
+        """Tell whether :meth:`mark_accepted` has nothing to note."""
+        return credential.kind != "oauth" or self._accepted.get(account.label) == credential.generation
 
-    def proved(self, account: Account, credential: Credential) -> None:
+    def mark_accepted(self, account: Account, credential: Credential) -> None:
         """Note that the service answered this token; what was held against the account is forgotten."""
-        self._proved[account.label] = credential.generation
+        self._accepted[account.label] = credential.generation
 
-        def change(entry: Entry) -> None:
-            entry.proven, entry.ended_at = credential.generation, None
+        self._note(account, ended_at=None, proven=credential.generation)
 
-        self._note(account, change)
-
-    def judge_401(self, account: Account, credential: Credential) -> None:
+    def classify_401(self, account: Account, credential: Credential) -> None:
         """Tell a stale token from a service that has ended; a refresh may help against the first.
 
         Raises:
@@ -131,20 +127,19 @@ class TokenManager:
         entry = self._accounts.entry(account.label)
         if not credential.refreshed or entry is None or entry.proven == credential.generation:
             return
-        if credential.state() == "expired" or abs(time.time() - credential.issued_at) > ENDED_SECONDS:
+        if credential.state() is TokenState.EXPIRED or abs(time.time() - credential.issued_at) > ENDED_SECONDS:
             # its time ran out on the way, or it was not needed until now and may have been revoked since
             return
 
-        def change(entry: Entry) -> None:
-            entry.ended_at = time.time()
-
-        self._note(account, change)
+        self._note(account, ended_at=time.time())
         raise _ended(account)
 
-    def _note(self, account: Account, change: Callable[[Entry], None]) -> None:
-        """Change the index; what the service said stands, whether it can be noted or not."""
+    def _note(self, account: Account, *, ended_at: float | None, proven: int | None = None) -> None:
+        """Change the account's index entry; what the service said stands, whether it can be noted or not."""
         try:
-            self._accounts.mark(account.label, change)
+            with self._accounts.editing(account.label) as entry:
+                entry.ended_at = ended_at
+                entry.proven = entry.proven if proven is None else proven
         except QwenStoreError as exc:
             _log.debug("account %s: the index cannot be written: %s", account.label, exc.message)
 
@@ -154,24 +149,24 @@ class TokenManager:
         if account.ended_at is not None:
             raise _ended(account)
         known = self._known.get(account.label)
-        if known is None or known.generation < account.generation or not serves(known, refused):
+        if known is None or known.generation < account.generation or not is_valid(known, refused):
             return None
-        if known.state() == "soon":
-            self._start_ahead(account, known)
+        if known.state() is TokenState.STALE:
+            self._refresh_in_background(account, known)
         _log.debug("account %s: using valid token", account.label)
         return known
 
-    def _start_ahead(self, account: Account, known: Credential) -> None:
+    def _refresh_in_background(self, account: Account, known: Credential) -> None:
         """Begin a refresh that nobody waits for; after a failure not again for a minute, after a revocation never."""
-        now, last = time.monotonic(), self._ahead_at.get(account.label)
-        if self._stop.is_set() or account.needs_login or (last is not None and now - last < _AHEAD_AGAIN_SECONDS):
+        now, last = time.monotonic(), self._background_at.get(account.label)
+        if self._stop.is_set() or account.needs_login or (last is not None and now - last < _BACKGROUND_RETRY_SECONDS):
             return
-        self._ahead_at[account.label] = now
+        self._background_at[account.label] = now
         left = (known.expires_at or 0.0) - time.time()
         _log.info("account %s: the token is expiring soon, %d s left", account.label, left)
-        self._flight(account, None, ahead=True)
+        self._flight(account, None, in_background=True)
 
-    def _look_ahead(self, account: Account) -> None:
+    def _keep_fresh(self, account: Account) -> None:
         """Do for an idle program what a request does in passing."""
         try:
             fresh = self._accounts.choose(account.label)
@@ -182,17 +177,19 @@ class TokenManager:
         except QwenError as exc:
             _log.warning("account %s: the token could not be kept alive: %s", account.label, exc)
             return
-        if known.state() == "soon":
-            self._start_ahead(fresh, known)
+        if known.state() is TokenState.STALE:
+            self._refresh_in_background(fresh, known)
 
-    def _seconds_until_soon(self, account: Account) -> float:
+    def _seconds_until_stale(self, account: Account) -> float:
         known = self._known.get(account.label)
-        if known is None or known.state() != "valid":
+        if known is None or known.state() is not TokenState.FRESH:
             # just tried, in vain
-            return _AHEAD_AGAIN_SECONDS
-        return max(1.0, min(_AHEAD_AGAIN_SECONDS, known.seconds_until_soon()))
+            return _BACKGROUND_RETRY_SECONDS
+        return max(1.0, min(_BACKGROUND_RETRY_SECONDS, known.seconds_until_stale()))
 
-    def _flight(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Future[Credential]:
+    def _flight(
+        self, account: Account, refused: Credential | None, *, in_background: bool = False
+    ) -> Future[Credential]:
         """Join the flight under way for this account, or start one."""
         with self._gate:
             flight = self._flights.get(account.label)
@@ -201,7 +198,8 @@ class TokenManager:
                 flight.set_running_or_notify_cancel()
                 worker = threading.Thread(
                     target=self._fly,
-                    args=(flight, account, refused, ahead),
+                    args=(flight, account, refused),
+                    kwargs={"in_background": in_background},
                     name="qwen-portal-refresh",
                     daemon=False,
                 )
@@ -214,11 +212,13 @@ class TokenManager:
                 self._flights[account.label] = flight
             return flight
 
-    def _fly(self, flight: Future[Credential], account: Account, refused: Credential | None, ahead: bool) -> None:  # noqa: FBT001 - a thread's argument
+    def _fly(
+        self, flight: Future[Credential], account: Account, refused: Credential | None, *, in_background: bool
+    ) -> None:
         try:
-            credential = self._refresher.obtain(account, refused, ahead=ahead)
+            credential = self._refresher.get_or_refresh(account, refused, in_background=in_background)
         except BaseException as exc:  # noqa: BLE001 - carried to everybody who waits
-            if ahead:
+            if in_background:
                 # nobody may be waiting for it
                 _log.warning("account %s: the token could not be refreshed ahead of time: %s", account.label, exc)
             self._land(account, None)
@@ -235,7 +235,7 @@ class TokenManager:
 
 
 def _is_refused(landed: Credential, refused: Credential | None) -> bool:
-    """Tell whether a flight that others began brought what was refused; a refresh may bring the same bearer anew."""
+    """Tell whether a shared refresh returned the rejected generation; a new one may have the same bearer."""
     return refused is not None and landed.generation == refused.generation
 
 

@@ -27,8 +27,7 @@ from qwen_portal.errors import (
     QwenTokenNotAvailableError,
 )
 from qwen_portal.secrets import Secret
-from qwen_portal.storage.credential import Credential
-from qwen_portal.storage.index import Entry
+from qwen_portal.storage.credential import Credential, TokenState
 from qwen_portal.storage.refresh_journal import Journal, Note
 from qwen_portal.text import shell_quote
 
@@ -55,8 +54,8 @@ class Refresher:
         self._accounts = accounts
         self._oauth_url = oauth_url
         self._client_id = client_id
-        # Whose word a rejection is: another host, or this one about another client, may say otherwise.
-        self._judge = f"{oauth_url} {client_id}"
+        # Who rejected: another host, or this one about another client, may say otherwise.
+        self._authority = f"{oauth_url} {client_id}"
         self._sleep = sleep
         # New tokens that neither their store nor the rescue file would take: this process at least still has them.
         self._unsaved: dict[str, Credential] = {}
@@ -65,32 +64,34 @@ class Refresher:
         """Tell whether there are new tokens that this process alone has."""
         return bool(self._unsaved)
 
-    def obtain(self, account: Account, refused: Credential | None, *, ahead: bool = False) -> Credential:
-        """Return what the store holds if it serves, else refresh it.
+    def get_or_refresh(
+        self, account: Account, refused: Credential | None, *, in_background: bool = False
+    ) -> Credential:
+        """Return what the store holds if it is valid, else refresh it.
 
         Args:
             account: Whose.
             refused: A credential the service refused.
-            ahead: Whether a token that ends soon is to be refreshed too.
+            in_background: Whether a stale token is to be refreshed too.
 
         Raises:
             QwenError: As :meth:`TokenManager.get` says.
         """
         stored = self._stored(account)
-        if stored is not None and (stored.kind != "oauth" or serves(stored, refused, ahead=ahead)):
+        if stored is not None and (stored.kind != "oauth" or is_valid(stored, refused, fresh=in_background)):
             return stored
         with self._accounts.locked(account.label):
             # a sign-in may have moved the account to another store meanwhile
             account = self._accounts.choose(account.label)
             current = self._newest(account)
-            if current.kind != "oauth" or serves(current, refused, ahead=ahead):
+            if current.kind != "oauth" or is_valid(current, refused, fresh=in_background):
                 return current
             try:
                 return self._refresh(account, current)
             except (QwenRefreshTokenInvalidError, QwenTokenExpiredError):
                 raise
             except QwenError as exc:
-                if refused is None and not current.is_dead():
+                if refused is None and not current.is_expired():
                     _log.warning("account %s: the token could not be refreshed yet: %s", account.label, exc)
                     return current
                 if isinstance(exc, QwenStoreError):
@@ -133,7 +134,7 @@ class Refresher:
             return None
         rescued, note = journal.rescued(), journal.read()
         if rescued is None and stored is not None and note is not None and note.is_about(stored):
-            return self._accounts.store(account.store).half_saved(account.label)
+            return self._accounts.store(account.store).interrupted_save(account.label)
         return rescued
 
     def _settle(self, account: Account, journal: Journal | None) -> None:
@@ -147,8 +148,8 @@ class Refresher:
             msg = f"The token of account {account.label!r} is no longer good, and it came without a refresh token."
             raise QwenTokenExpiredError(msg, hint=f"Run `qwen-portal login {shell_quote(account.label)}`.")
         entry = self._accounts.entry(account.label)
-        is_judged = entry is not None and entry.needs_login and entry.generation == current.generation
-        if entry is not None and is_judged and entry.rejected_by == self._judge:
+        is_rejected = entry is not None and entry.needs_login and entry.generation == current.generation
+        if entry is not None and is_rejected and entry.rejected_by == self._authority:
             # Said once by this server; asking again with the same dead token helps nobody.
             raise _over(account, f"The sign-in of account {account.label!r} has ended.", entry.lost)
         _log.info("account %s: refreshing the token", account.label)
@@ -179,7 +180,7 @@ class Refresher:
         try:
             # A store that is dead or locked must say so before the token is spent. After the note, which takes room
             # on the disk that the answer will need.
-            self._accounts.store(account.store).rehearse(account.label, current)
+            self._accounts.store(account.store).check_writable(account.label, current)
         except QwenStoreError:
             if journal is not None:
                 journal.put_back(before)
@@ -228,20 +229,18 @@ class Refresher:
         stored = self._newer(account, current)
         if stored is not None:
             return stored
-        story = before.story() if before is not None else None
+        loss_reason = before.loss_reason() if before is not None else None
 
-        def change(entry: Entry) -> None:
+        with self._accounts.editing(account.label) as entry:
             # an index that a crash left behind the store is older; a newer one speaks of another sign-in
             if entry.generation <= current.generation:
                 entry.generation = current.generation
-                entry.needs_login, entry.lost, entry.rejected_by = True, story, self._judge
-
-        self._accounts.mark(account.label, change)
-        raise _over(account, exc.message, story)
+                entry.needs_login, entry.lost, entry.rejected_by = True, loss_reason, self._authority
+        raise _over(account, exc.message, loss_reason)
 
     def _newer(self, account: Account, current: Credential) -> Credential | None:
-        """Look for what the winner of a race stored; a program that heeds no lock of ours may not have done it yet."""
-        looks = _LOOKS if self._accounts.store(account.store).has_rivals else 1
+        """Re-read the store for a concurrent refresh; poll for 2 s if its writer ignores our lock."""
+        looks = _LOOKS if self._accounts.store(account.store).is_shared else 1
         for look in range(looks):
             if look:
                 self._sleep(_LOOK_SECONDS)
@@ -251,9 +250,9 @@ class Refresher:
         return None
 
 
-def _over(account: Account, message: str, story: str | None) -> QwenRefreshTokenInvalidError:
-    if story is not None:
-        message = f"The sign-in of account {account.label!r} was lost: {story}."
+def _over(account: Account, message: str, loss_reason: str | None) -> QwenRefreshTokenInvalidError:
+    if loss_reason is not None:
+        message = f"The sign-in of account {account.label!r} was lost: {loss_reason}."
     return QwenRefreshTokenInvalidError(
         message, hint=f"Run `qwen-portal login {shell_quote(account.label)}` to sign in again."
     )
@@ -264,9 +263,10 @@ def is_same(credential: Credential, other: Credential | None) -> bool:
     return other is not None and credential.access_token == other.access_token
 
 
-def serves(credential: Credential, refused: Credential | None, *, ahead: bool = False) -> bool:
-    """Tell whether a credential is good to send: not over, not refused, and not about to end if asked ahead."""
-    return not is_same(credential, refused) and credential.state() in ({"valid"} if ahead else {"valid", "soon"})
+def is_valid(credential: Credential, refused: Credential | None, *, fresh: bool = False) -> bool:
+    """Tell whether a credential is good to send: not expired, not refused, and not even stale if a fresh one is due."""
+    unwanted = {TokenState.EXPIRED, TokenState.STALE} if fresh else {TokenState.EXPIRED}
+    return not is_same(credential, refused) and credential.state() not in unwanted
 
 
 def _may_be_spent(exc: QwenError) -> bool:

@@ -13,7 +13,6 @@ from qwen_portal.errors import QwenContentFilterError
 from qwen_portal.http import transport
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.session import Session
-from qwen_portal.storage.index import Entry
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run, run_program
 from tests.login_never_lost.accounts import sign_in_as
@@ -106,11 +105,8 @@ def test_an_error_s_row_says_what_to_do(signed_in: Emulator) -> None:
 def test_an_account_that_cannot_be_used_is_a_row_like_any_other(emulator: Emulator) -> None:
     """The others are checked all the same."""
     sign_in_as("a", "b")
-
-    def change(entry: Entry) -> None:
+    with Session().accounts.editing("b") as entry:
         entry.plan = "premium"
-
-    Session().accounts.mark("b", change)
     _, found = checks("-m", "coder-model")
     assert [check["result"] for check in found] == ["ok", "error"]
     assert "unknown plan 'premium'" in found[1]["message"]

@@ -13,7 +13,9 @@ import pytest
 
 from qwen_portal import environment
 from qwen_portal.sign_in.device_flow import LoginEvent
-from qwen_portal.sign_in.display import NotebookDisplay, TerminalDisplay, default_display
+from qwen_portal.sign_in.display import default_display
+from qwen_portal.sign_in.notebook import NotebookDisplay
+from qwen_portal.sign_in.terminal import TerminalDisplay
 
 URL = "https://chat.qwen.ai/authorize?user_code=ABCD2345&client=qwen-code"
 ASK = LoginEvent("device_code", user_code="ABCD2345", verification_uri=URL, expires_in=900)

@@ -271,9 +271,12 @@ def premium(tmp_path: Path, *, plan: str = "premium") -> None:
 def test_a_plan_that_nobody_knows_costs_no_other_account(plan: str, tmp_path: Path) -> None:
     """It is listed with what is the matter, and can be removed; the others go on."""
     premium(tmp_path, plan=plan)
-    trouble = f"unknown plan {plan!r}"
-    assert {account.label: account.trouble for account in qwen_portal.accounts()} == {"home": None, "work": trouble}
-    assert trouble in CliRunner().invoke(cli, ["status"]).stdout
+    unavailable_reason = f"unknown plan {plan!r}"
+    assert {account.label: account.unavailable_reason for account in qwen_portal.accounts()} == {
+        "home": None,
+        "work": unavailable_reason,
+    }
+    assert unavailable_reason in CliRunner().invoke(cli, ["status"]).stdout
     assert "work" in CliRunner().invoke(cli, ["accounts"]).stdout
     qwen_portal.use("home")
     assert qwen_portal.get_access_token() == ACCESS

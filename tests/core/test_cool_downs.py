@@ -17,7 +17,7 @@ from qwen_portal.account.cool_downs import LONGEST, CoolDown
 from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import QwenQuotaExceededError, QwenStoreError
 from qwen_portal.session import Session
-from qwen_portal.storage.index import Entry, FileIndex
+from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.locks import file_lock
 from tests.core.ways import HELLO
 from tests.quotas import ANSWER, SPENT, exhausted_until, keep_keys, keys_of, spent_but
@@ -39,12 +39,9 @@ def refusing(code: str, message: str = "no", *, status: int = 403, models: tuple
 
 def change_entry(label: str, **fields: Any) -> None:
     """Set what the index says of an account."""
-
-    def change(entry: Entry) -> None:
+    with Session().accounts.editing(label) as entry:
         for name, value in fields.items():
             setattr(entry, name, value)
-
-    Session().accounts.mark(label, change)
 
 
 def test_a_model_s_free_quota_is_that_model_s_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

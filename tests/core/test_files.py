@@ -276,7 +276,7 @@ def test_a_file_that_is_not_ours_is_never_written_over(text: str, tmp_path: Path
     store = OneFileStore(path)
     calls: list[Callable[[], object]] = [
         lambda: store.probe("work"),
-        lambda: store.rehearse("work", credential()),
+        lambda: store.check_writable("work", credential()),
         lambda: store.save("work", credential()),
         lambda: store.load("work"),
         lambda: store.delete("work"),

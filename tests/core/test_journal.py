@@ -35,7 +35,7 @@ def test_a_time_that_no_calendar_has_is_told_as_unknown(at: float, journal: Jour
     written(tmp_path, json.dumps(asdict(Note(7, "f", at, 1))))
     note = journal.read()
     assert note is not None
-    assert note.story() == "the program (pid 1) was ended in the middle of the refresh at an unknown time"
+    assert note.loss_reason() == "the program (pid 1) was ended in the middle of the refresh at an unknown time"
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,10 @@ from qwen_portal.errors import (
     QwenRateLimitError,
     QwenTokenNotAvailableError,
 )
-from qwen_portal.quota.attempts import Course, Turn
+from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
-from qwen_portal.storage.index import Entry
 from tests.cli.program import run_program
 from tests.core import ways
 from tests.core.ways import ALL, HELLO, Way
@@ -233,11 +232,8 @@ def test_crossing_needs_leave_and_is_told_once(
 
 def test_an_account_that_needs_a_sign_in_is_passed_over(two: Two) -> None:
     """What is known to be dead is not asked; the error at the end says so."""
-
-    def change(entry: Entry) -> None:
+    with Session().accounts.editing("b") as entry:
         entry.needs_login = True
-
-    Session().accounts.mark("b", change)
     two.a.set_quota(0)
     with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) needs a new sign-in"):
         PortalClient().chat(HELLO)
@@ -246,11 +242,8 @@ def test_an_account_that_needs_a_sign_in_is_passed_over(two: Two) -> None:
 
 def test_an_account_that_the_service_has_ended_is_passed_over(two: Two) -> None:
     """It was asked less than a quarter of an hour ago; its quota is not what is the matter."""
-
-    def change(entry: Entry) -> None:
+    with Session().accounts.editing("b") as entry:
         entry.ended_at = time.time()
-
-    Session().accounts.mark("b", change)
     two.a.set_quota(0)
     with pytest.raises(QwenQuotaExceededError, match=r"'b' \(oauth\) is refused by the service"):
         PortalClient(on_quota="switch").chat(HELLO)
@@ -275,13 +268,13 @@ def test_what_follows_a_refusal_is_decided_off_the_event_loop(
 ) -> None:
     """To note it waits for a file lock, and other tasks must not."""
     on_loop: list[bool] = []
-    after = Course.after
+    after = Attempts.after
 
-    def note(course: Course, turn: Turn, error: QwenError) -> Turn:
+    def note(attempts: Attempts, attempt: Attempt, error: QwenError) -> Attempt:
         on_loop.append(asyncio._get_running_loop() is not None)
-        return after(course, turn, error)
+        return after(attempts, attempt, error)
 
-    monkeypatch.setattr(Course, "after", note)
+    monkeypatch.setattr(Attempts, "after", note)
     two.a.set_quota(0)
     assert "4" in ask()
     assert on_loop == [False]
@@ -447,11 +440,8 @@ def test_the_account_that_the_user_chose_tells_its_own_trouble(monkeypatch: pyte
 def test_an_account_on_a_plan_that_nobody_knows_serves_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """It stops no rotation, and the error says why it was left out."""
     keep_keys("first", "second", "third")
-
-    def change(entry: Entry) -> None:
+    with Session().accounts.editing("second") as entry:
         entry.plan = "premium"
-
-    Session().accounts.mark("second", change)
     Session().accounts.allow_mixed(allowed=True)
     with answering(spent_but(), monkeypatch) as asked, pytest.raises(QwenQuotaExceededError) as caught:
         PortalClient(on_quota="switch").chat(HELLO)

@@ -109,9 +109,8 @@ for turn in range(rounds):
     session.accounts.signed_in(label, Credential.from_key(Secret(f"sk-{label}"), plan="studio"))
     session.exhaust(session.accounts.choose(label), CoolDown(time.time() + 1800))
     session.accounts.use(f"{number}-{turn - 1}" if turn else "shared")
-    def count(entry):
+    with session.accounts.editing("shared") as entry:
         entry.generation += 1
-    session.accounts.mark("shared", count)
 """
 
 

@@ -423,6 +423,6 @@ def test_a_cli_that_wins_the_race_and_stores_late_is_waited_for(file: Path, monk
     session = Session()
     account = session.accounts.choose()
     refresher = Refresher(session.accounts, oauth_url="https://chat.qwen.ai", client_id="id", sleep=wait)
-    assert refresher.obtain(account, None).access_token.reveal() == "theirs"
+    assert refresher.get_or_refresh(account, None).access_token.reveal() == "theirs"
     assert (spent, len(waits)) == (["refresh-1"], 3)
     assert not session.accounts.choose().needs_login

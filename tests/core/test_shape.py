@@ -7,7 +7,7 @@ import pytest
 
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.http.chat_request import ChatRequest, Shaper
+from qwen_portal.http.chat_request import ChatRequest, RequestBuilder
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import catalogue, output_cap
 from qwen_portal.service.plans import PLANS, find_plan
@@ -22,7 +22,7 @@ def shape(plan: str = "oauth", messages: Any = HELLO, **params: Any) -> ChatRequ
     """Shape a request for an account of that plan."""
     credential = Credential(kind="oauth" if plan == "oauth" else "key", plan=plan, access_token=Secret("x"))
     model, stream = params.pop("model", "coder-model"), params.pop("stream", False)
-    return Shaper(load_settings()).chat(credential, messages, model=model, stream=stream, params=params)
+    return RequestBuilder(load_settings()).chat(credential, messages, model=model, stream=stream, params=params)
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -70,10 +70,13 @@ def test_the_cap_holds_wherever_the_wish_stands(plan: str, params: dict[str, Any
 
 def test_lowering_is_told_once_per_model(caplog: pytest.LogCaptureFixture) -> None:
     """A line per call would be noise in an agent."""
-    shaper, credential = Shaper(load_settings()), Credential(kind="oauth", plan="oauth", access_token=Secret("x"))
+    builder, credential = (
+        RequestBuilder(load_settings()),
+        Credential(kind="oauth", plan="oauth", access_token=Secret("x")),
+    )
     with caplog.at_level(logging.WARNING, "qwen_portal"):
         for model in ("coder-model", "coder-model", "vision-model"):
-            shaper.chat(credential, HELLO, model=model, stream=False, params={"max_tokens": 10**6})
+            builder.chat(credential, HELLO, model=model, stream=False, params={"max_tokens": 10**6})
     assert [record.message.split(";")[0] for record in caplog.records] == [
         "max_tokens 1,000,000 is above what coder-model gives",
         "max_tokens 1,000,000 is above what vision-model gives",

@@ -130,12 +130,12 @@ def test_an_expired_token_is_refreshed_and_stored_before_it_is_used(
 
 @pytest.mark.parametrize(
     ("life", "left", "state"),
-    [(3600, 31, "soon"), (3600, 29, "expired"), (100, 11, "soon"), (100, 9, "expired"), (3600, 301, "valid")],
+    [(3600, 31, "stale"), (3600, 29, "expired"), (100, 11, "stale"), (100, 9, "expired"), (3600, 301, "fresh")],
 )
 def test_the_margin_is_30_seconds_or_a_tenth_of_the_life(life: float, left: float, state: str) -> None:
     """A short-lived token is not refreshed at every call."""
     now = time.time()
-    assert credential(issued_at=now + left - life, expires_at=now + left).state() == state
+    assert credential(issued_at=now + left - life, expires_at=now + left).state().value == state
 
 
 def test_a_token_that_ends_soon_is_renewed_behind_the_requests(
@@ -395,10 +395,10 @@ def test_a_token_that_ends_on_the_way_does_not_mean_that_the_service_has_ended(a
     """A refreshed token, refused at the end of its time, says nothing about the service."""
     now = time.time()
     at_its_end = credential(refreshed=True, issued_at=now - 100, expires_at=now + 1)
-    manager(accounts).judge_401(accounts.choose(), at_its_end)
+    manager(accounts).classify_401(accounts.choose(), at_its_end)
     assert accounts.choose().ended_at is None
     with pytest.raises(QwenServiceEndedError):
-        manager(accounts).judge_401(accounts.choose(), credential(refreshed=True))
+        manager(accounts).classify_401(accounts.choose(), credential(refreshed=True))
 
 
 def test_a_sign_in_clears_the_memory_of_an_ended_service(signed_in: Emulator) -> None:

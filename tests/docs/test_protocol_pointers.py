@@ -8,7 +8,7 @@ import pytest
 
 from qwen_portal.emulator.scenarios import SCENARIOS
 from qwen_portal.http.chat_request import _PORTAL_FIELDS
-from qwen_portal.http.error_responses import refusal
+from qwen_portal.http.error_responses import error_from_response
 from qwen_portal.service.plans import PLANS, Plan, PlanModel
 
 ROOT = Path(__file__).parents[2]
@@ -110,4 +110,4 @@ def answer_of(code: str, message: str) -> tuple[dict[str, str], bytes]:
 def test_an_error_gets_the_class_that_the_document_says(status: str, code: str, message: str, expected: str) -> None:
     """Each row of the table of errors, sent by a service, becomes the error class in it."""
     headers, body = answer_of(code, message)
-    assert type(refusal(int(status), headers, body, host="portal.qwen.ai")).__name__ == expected
+    assert type(error_from_response(int(status), headers, body, host="portal.qwen.ai")).__name__ == expected

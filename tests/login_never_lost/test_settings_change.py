@@ -9,7 +9,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenRefreshTokenInvalidError
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.credential import Credential, TokenState
 from qwen_portal.storage.stores.keyring import KeyringStore
 from tests.core.fake_keyring import FakeKeyring
 from tests.login_never_lost.accounts import LABEL, account, end_token, next_process, refreshes, sign_in_as, stored
@@ -96,9 +96,9 @@ def test_a_token_that_was_issued_in_the_future_is_renewed_ahead_of_time(monkeypa
     """The clock was a year ahead at the sign-in: nobody knows how long the token serves."""
     ahead = time.time() + 365 * 86400
     made = Credential("oauth", "oauth", Secret("a"), issued_at=ahead, expires_at=ahead + 3600)
-    assert made.state() == "soon"
+    assert made.state() is TokenState.STALE
     monkeypatch.setattr("time.time", lambda: ahead + 1)
-    assert made.state() == "valid"
+    assert made.state() is TokenState.FRESH
 
 
 def test_the_keyring_store_is_the_one_under_test(backend: FakeKeyring) -> None:

@@ -10,7 +10,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.emulator import oauth as emulated
 from qwen_portal.errors import QwenRefreshTokenInvalidError, QwenTokenExpiredError
 from qwen_portal.session import Session
-from qwen_portal.storage.credential import DEFAULT_LIFE
+from qwen_portal.storage.credential import DEFAULT_LIFETIME
 from tests.cli.program import run
 from tests.login_never_lost.accounts import (
     LABEL,
@@ -154,7 +154,7 @@ def test_an_absurd_life_counts_as_six_hours(
         assert next_process() == stored().access_token.reveal()
     kept = stored()
     assert kept.expires_at is not None
-    assert kept.expires_at - kept.issued_at == pytest.approx(DEFAULT_LIFE, abs=0.01)
+    assert kept.expires_at - kept.issued_at == pytest.approx(DEFAULT_LIFETIME, abs=0.01)
     assert caplog.records == []
 
 
@@ -165,12 +165,12 @@ def test_keep_alive_is_quiet_after_a_revocation(signed_in: Emulator, caplog: pyt
     tokens, chosen = Session().tokens, account()
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            tokens._look_ahead(chosen)
-            assert tokens._seconds_until_soon(chosen) == 60
+            tokens._keep_fresh(chosen)
+            assert tokens._seconds_until_stale(chosen) == 60
     assert refreshes(signed_in) == 1
     assert ["qwen-portal login default" in record.message for record in caplog.records] == [True]
     sign_in_as(LABEL)
-    tokens._look_ahead(chosen)
+    tokens._keep_fresh(chosen)
     assert tokens.get(account()).access_token == stored().access_token
 
 
@@ -179,6 +179,6 @@ def test_keep_alive_asks_a_host_that_is_down_once_a_minute(signed_in: Emulator) 
     end_token()
     signed_in.scenario("error-500", where="refresh")
     tokens, chosen = Session().tokens, account()
-    tokens._look_ahead(chosen)
-    assert tokens._seconds_until_soon(chosen) == 60
+    tokens._keep_fresh(chosen)
+    assert tokens._seconds_until_stale(chosen) == 60
     assert refreshes(signed_in) == 1

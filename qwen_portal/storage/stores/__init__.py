@@ -1,4 +1,4 @@
-"""Where credentials are kept."""
+"""The stores: each keeps credentials in one kind of place, and all have the methods of ``Store``."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,11 +15,11 @@ class Store(Protocol):
 
     Attributes:
         name: What QWEN_PORTAL_STORE calls it.
-        has_rivals: Whether programs that know nothing of our locks refresh what is in it.
+        is_shared: Whether programs that know nothing of our locks refresh what is in it.
     """
 
     name: str
-    has_rivals: bool
+    is_shared: bool
 
     def probe(self, label: str) -> None:
         """Find out whether a credential could be kept under this label, before anything depends on it.
@@ -28,8 +28,8 @@ class Store(Protocol):
             QwenStoreError: It could not; the hint names the other places.
         """
 
-    def rehearse(self, label: str, credential: Credential) -> None:
-        """Prove that a credential could be kept, without touching the one that is.
+    def check_writable(self, label: str, credential: Credential) -> None:
+        """Check that a credential could be written, without touching the one that is kept.
 
         Raises:
             QwenStoreError: It could not.
@@ -45,8 +45,8 @@ class Store(Protocol):
             QwenStoreError: It is not kept; what was there before still is.
         """
 
-    def half_saved(self, label: str) -> Credential | None:
-        """Return a newer credential whose :meth:`save` was cut short, or ``None``; one that it left is not lost."""
+    def interrupted_save(self, label: str) -> Credential | None:
+        """Return a newer credential left by an interrupted :meth:`save`, or ``None``."""
 
     def delete(self, label: str) -> bool:
         """Remove the account's credential; tell whether there was one."""

@@ -22,7 +22,7 @@ class FileStore:
     """
 
     name = "file"
-    has_rivals = False
+    is_shared = False
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "credentials"
@@ -40,7 +40,7 @@ class FileStore:
         """
         try_folder(self.path(label).parent)
 
-    def rehearse(self, label: str, credential: Credential) -> None:
+    def check_writable(self, label: str, credential: Credential) -> None:
         """Write the record beside its file, and remove it again.
 
         Raises:
@@ -80,7 +80,7 @@ class FileStore:
             raise QwenStoreError(msg)
         self._tidy(label)
 
-    def half_saved(self, label: str) -> Credential | None:
+    def interrupted_save(self, label: str) -> Credential | None:
         """Return ``None``: a file is replaced in one step."""
 
     def delete(self, label: str) -> bool:

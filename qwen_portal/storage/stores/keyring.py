@@ -59,7 +59,7 @@ class KeyringStore:
     """
 
     name = "keyring"
-    has_rivals = False
+    is_shared = False
 
     def __init__(self, index: Index, backend: Backend | None = None) -> None:
         self._index = index
@@ -95,7 +95,7 @@ class KeyringStore:
         msg = f"The keyring's item for account {label!r} is not a sign-in of this package."
         raise QwenStoreError(msg, hint=f"Run `qwen-portal login {shell_quote(label)}`.")
 
-    def rehearse(self, label: str, credential: Credential) -> None:
+    def check_writable(self, label: str, credential: Credential) -> None:
         """Write the slot that is not in use and read it back; the pointer stays.
 
         Raises:
@@ -115,7 +115,7 @@ class KeyringStore:
         with self._index.edit() as data:
             data.slots[label] = slot
 
-    def half_saved(self, label: str) -> Credential | None:
+    def interrupted_save(self, label: str) -> Credential | None:
         """Return what the slot that is not in use holds, if it is newer: the pointer was not moved any more.
 
         Raises:

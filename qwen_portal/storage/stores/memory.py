@@ -10,7 +10,7 @@ class MemoryStore:
     """Forget everything when the process ends; for CI and tests."""
 
     name = "memory"
-    has_rivals = False
+    is_shared = False
 
     def __init__(self) -> None:
         self._credentials: dict[str, Credential] = {}
@@ -18,7 +18,7 @@ class MemoryStore:
     def probe(self, label: str) -> None:
         """Do nothing: memory always works."""
 
-    def rehearse(self, label: str, credential: Credential) -> None:
+    def check_writable(self, label: str, credential: Credential) -> None:
         """Do nothing: memory always works."""
 
     def load(self, label: str) -> Credential | None:
@@ -29,7 +29,7 @@ class MemoryStore:
         """Keep a credential."""
         self._credentials[label] = credential
 
-    def half_saved(self, label: str) -> Credential | None:
+    def interrupted_save(self, label: str) -> Credential | None:
         """Return ``None``: memory outlives no crash."""
 
     def delete(self, label: str) -> bool:

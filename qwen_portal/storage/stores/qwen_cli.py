@@ -18,7 +18,7 @@ from pathlib import Path
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import OAUTH
-from qwen_portal.storage.credential import Credential, end
+from qwen_portal.storage.credential import Credential, expiry
 from qwen_portal.storage.foreign_paths import qwen_cli_file
 from qwen_portal.storage.index import Index
 from qwen_portal.storage.private_files import (
@@ -72,7 +72,7 @@ class QwenCliStore(FileStore):
     """
 
     name = "qwen-cli"
-    has_rivals = True
+    is_shared = True
 
     def __init__(self, home: Path, index: Index) -> None:
         super().__init__(home)
@@ -243,8 +243,8 @@ def _credential(text: Secret, generation: int) -> Credential | None:
     """Read the CLI's fields by the CLI's rules; ``None`` if they do not hold, or no request could be made with them."""
     record = json_object(text.reveal()) or {}
     tokens = [token(record.get(name)) for name in ("access_token", "refresh_token", "token_type")]
-    expiry, resource_url = record.get("expiry_date"), record.get("resource_url")
-    if not all(tokens) or isinstance(expiry, bool) or not isinstance(expiry, int | float):
+    expires_at, resource_url = record.get("expiry_date"), record.get("resource_url")
+    if not all(tokens) or isinstance(expires_at, bool) or not isinstance(expires_at, int | float):
         return None
     return Credential(
         kind="oauth",
@@ -252,7 +252,7 @@ def _credential(text: Secret, generation: int) -> Credential | None:
         access_token=Secret(record["access_token"]),
         refresh_token=Secret(record["refresh_token"]),
         issued_at=generation / 1000,
-        expires_at=end(max(expiry / 1000, 0.0), generation / 1000),
+        expires_at=expiry(max(expires_at / 1000, 0.0), generation / 1000),
         resource_url=resource_url if isinstance(resource_url, str) and resource_url else None,
         generation=generation,
     )
