@@ -47,9 +47,10 @@ torture: $(INSTALLED) ## every danger to a sign-in with 200 interrupts of each k
 mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
 	$(BIN)/python scripts/mutants.py
 
-lint: $(TOOLS) ## ruff: rules and format
+lint: $(TOOLS) ## ruff: rules and format; which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 format: $(TOOLS) ## let ruff mend what it can
 	$(BIN)/ruff check --fix-only .

@@ -6,16 +6,16 @@ from typing import Any, Self
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_openai.chat_models.base import BaseChatOpenAI
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from langchain_qwen_portal.errors import translated
 from langchain_qwen_portal.results import complete_chunk, complete_result
+from langchain_qwen_portal.token_counts import TokenCounts
 from langchain_qwen_portal.tool_calls import StreamMender, mend_answer
 from qwen_portal import AsyncPortalClient, PortalClient
 
 
-class PortalCalls(BaseChatOpenAI):
+class PortalCalls(TokenCounts):
     """A chat model whose requests go through PortalClient and AsyncPortalClient."""
 
     # A mistyped option must not print the key that stands beside it.

@@ -1,14 +1,12 @@
 """ChatQwenPortal: langchain-openai's conversions on this package's own transport."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 from pydantic import Field, model_validator
 
 from langchain_qwen_portal.errors import translated
@@ -23,7 +21,6 @@ from langchain_qwen_portal.payload import (
 )
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
-from langchain_qwen_portal.token_estimate import estimate_message_tokens, estimate_tokens
 from qwen_portal import QwenError, __version__
 from qwen_portal.service.models import CODER
 
@@ -318,7 +315,7 @@ class ChatQwenPortal(PortalState):
             payload["extra_headers"] = {**self.default_headers, **(payload.get("extra_headers") or {})}
         return payload
 
-    # Structured output and token counts.
+    # Structured output.
 
     def with_structured_output(
         self,
@@ -346,28 +343,3 @@ class ChatQwenPortal(PortalState):
             strict=strict,
             **kwargs,
         )
-
-    def get_token_ids(self, text: str) -> list[int]:
-        """Return a text's token ids by ``custom_get_token_ids``; Qwen's vocabulary is not part of this package.
-
-        Raises:
-            NotImplementedError: No ``custom_get_token_ids`` was given.
-        """
-        if self.custom_get_token_ids is None:
-            raise NotImplementedError(
-                "Token ids need Qwen's vocabulary: pass custom_get_token_ids. get_num_tokens() estimates without it."
-            )
-        return self.custom_get_token_ids(text)
-
-    def get_num_tokens(self, text: str) -> int:
-        """Estimate a text's length in tokens; exact with ``custom_get_token_ids``."""
-        return estimate_tokens(text) if self.custom_get_token_ids is None else len(self.get_token_ids(text))
-
-    def get_num_tokens_from_messages(
-        self,
-        messages: Sequence[BaseMessage],
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool] | None = None,
-        **_: Any,
-    ) -> int:
-        """Estimate what messages, images and tool definitions come to in tokens, without the network."""
-        return estimate_message_tokens(messages, tools, count=self.get_num_tokens)

@@ -14,7 +14,7 @@ run() {
   case $1 in
     # deepagents is not about these versions; it is pinned with the other development dependencies.
     langchain-*)
-      tests="tests/core/test_openai_client.py ${LANGCHAIN_TESTS:-tests/langchain}
+      tests="tests/face/test_openai_client.py ${LANGCHAIN_TESTS:-tests/langchain}
              --ignore tests/langchain/test_deep_agents.py --benchmark-disable"
       ;;
     litellm-*) tests=tests/litellm ;;

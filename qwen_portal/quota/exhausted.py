@@ -89,7 +89,8 @@ class Exhausted(NamedTuple):
         if others and "switch" not in self.on_quota:
             return f"put switch into QWEN_PORTAL_ON_QUOTA (or on_quota=): then {others} may serve."
         if of_other_plans and "switch" in self.on_quota:
-            return f"run `qwen-portal accounts rotate --mixed`: it lets {of_other_plans} serve too, although of another plan."
+            command = "`qwen-portal accounts rotate --mixed`"
+            return f"run {command}: it lets {of_other_plans} serve too, although of another plan."
         if self.first.kind == "env":
             return "use another key (QWEN_PORTAL_API_KEY), or keep accounts: `qwen-portal login NAME`."
         return f"add an account: `qwen-portal login NAME`, or {self._early()}"

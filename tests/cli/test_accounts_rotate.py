@@ -8,8 +8,8 @@ import qwen_portal
 from qwen_portal.emulator import Emulator
 from tests.canaries import KEY
 from tests.cli.program import run
-from tests.core.ways import HELLO
 from tests.login_never_lost.accounts import sign_in_as
+from tests.ways import HELLO
 
 
 @pytest.fixture

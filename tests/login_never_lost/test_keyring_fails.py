@@ -21,9 +21,9 @@ from qwen_portal.storage.credential import Credential
 from qwen_portal.storage.stores import keyring as keyring_store
 from qwen_portal.storage.stores.keyring import KeyringStore
 from tests.cli.program import run
-from tests.core.fake_keyring import FakeKeyring, Keep
 from tests.login_never_lost.accounts import LABEL, account, end_token, refreshes, sign_in_as
 from tests.login_never_lost.programs import Program
+from tests.storage.fake_keyring import FakeKeyring, Keep
 
 
 def use(backend: KeyringBackend) -> None:
@@ -302,7 +302,7 @@ import json, threading
 import qwen_portal
 from qwen_portal.session import Session
 from qwen_portal.storage.stores import keyring
-from tests.core.fake_keyring import FakeKeyring
+from tests.storage.fake_keyring import FakeKeyring
 from tests.login_never_lost.accounts import LABEL, end_token, sign_in_as
 
 backend, accounts, sets = FakeKeyring(), Session().accounts, []

@@ -10,15 +10,15 @@ from tests.login_never_lost.accounts import account, next_process, refreshes
 from tests.login_never_lost.victims import BEGIN, CLEAR, INDEX, POST, STORY, Step, refresh_and_die
 
 FILE = ("qwen_portal.storage.stores.file", "FileStore")
-# The store writes the record for the rehearsal first, then in earnest.
-_REHEARSE = (FILE[0], f"{FILE[1]}.rehearse")
+# The store writes the record for the check first, then in earnest.
+_CHECK = (FILE[0], f"{FILE[1]}.check_writable")
 _SAVE = (FILE[0], f"{FILE[1]}.save")
 _WRITE = (FILE[0], "write_private")
 
 KEPT = {
-    "with the lock taken": (*_REHEARSE, "before", 1),
-    "with the rehearsal written": (*_WRITE, "after", 1),
-    "after the rehearsal": (*_REHEARSE, "after", 1),
+    "with the lock taken": (*_CHECK, "before", 1),
+    "with the check written": (*_WRITE, "after", 1),
+    "after the check": (*_CHECK, "after", 1),
     "before the note": (*BEGIN, "before", 1),
     "after the note": (*BEGIN, "after", 1),
     "before the request": (*POST, "before", 1),

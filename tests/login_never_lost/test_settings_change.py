@@ -11,8 +11,8 @@ from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential, TokenState
 from qwen_portal.storage.stores.keyring import KeyringStore
-from tests.core.fake_keyring import FakeKeyring
 from tests.login_never_lost.accounts import LABEL, account, end_token, next_process, refreshes, sign_in_as, stored
+from tests.storage.fake_keyring import FakeKeyring
 
 
 @pytest.fixture

@@ -15,15 +15,15 @@ from tests.login_never_lost.victims import BEGIN, CLEAR, INDEX, POST, STORY, Ste
 pytestmark = pytest.mark.real
 
 _STORE = "qwen_portal.storage.stores.keyring"
-# Each is called for the rehearsal first, then in earnest.
+# Each is called for the check first, then in earnest.
 _SLOT = (_STORE, "KeyringStore._write_free_slot")
 _ITEM = ("keyring.backends.SecretService", "Keyring.set_password")
 _SAVE = (_STORE, "KeyringStore.save")
 
 KEPT: dict[str, Step] = {
-    "before the rehearsal": (*_ITEM, "before", 1),
-    "in the rehearsal": (*_ITEM, "after", 1),
-    "after the rehearsal": (*_SLOT, "after", 1),
+    "before the check": (*_ITEM, "before", 1),
+    "in the check": (*_ITEM, "after", 1),
+    "after the check": (*_SLOT, "after", 1),
     "after the note": (*BEGIN, "after", 1),
     "before the request": (*POST, "before", 1),
     "with the answer in the free slot": (*_ITEM, "after", 2),

@@ -10,9 +10,9 @@ import pytest
 from qwen_portal import PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
-from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import sign_in_as
 from tests.real.qwen_cli import ADDRESSES, QwenCli, qwen_cli
+from tests.ways import ALL, HELLO, Way
 
 pytestmark = pytest.mark.real
 

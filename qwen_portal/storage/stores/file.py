@@ -46,9 +46,9 @@ class FileStore:
         Raises:
             QwenStoreError: The file system refused.
         """
-        rehearsal = _rehearsal(self.path(label))
-        write_private(rehearsal, self._record(label, credential))
-        remove(rehearsal)
+        trial = _trial_path(self.path(label))
+        write_private(trial, self._record(label, credential))
+        remove(trial)
 
     def load(self, label: str) -> Credential | None:
         """Return the account's credential, or ``None``.
@@ -91,8 +91,8 @@ class FileStore:
     def _tidy(self, label: str) -> None:
         """Remove what a process that was killed in the middle of a write left beside the file."""
         path = self.path(label)
-        rehearsal = _rehearsal(path)
-        remove_all([rehearsal, *unfinished(rehearsal), *unfinished(path)])
+        trial = _trial_path(path)
+        remove_all([trial, *unfinished(trial), *unfinished(path)])
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Return nothing to hold: no other program shares this store."""
@@ -180,7 +180,7 @@ def remove_all(leftovers: list[Path]) -> None:
             remove(leftover)
 
 
-def _rehearsal(path: Path) -> Path:
+def _trial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.rehearsal")
 
 

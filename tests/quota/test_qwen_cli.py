@@ -18,9 +18,9 @@ from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
 from qwen_portal.quota import qwen_cli
-from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import PATIENCE
 from tests.quotas import TOOL
+from tests.ways import ALL, HELLO, Way
 
 EVENTS: list[dict[str, Any]] = [
     {"type": "system", "subtype": "init", "model": "coder-model"},

@@ -25,7 +25,7 @@ from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.stores import keyring as keyring_store
 from qwen_portal.storage.stores.keyring import RECORD_LIMIT, KeyringStore
 from tests.canaries import ACCESS, REFRESH, assert_none_in_error
-from tests.core.fake_keyring import FakeKeyring
+from tests.storage.fake_keyring import FakeKeyring
 
 ACCEPTED = [macOS.Keyring, Windows.WinVaultKeyring, SecretService.Keyring, kwallet.DBusKeyring, libsecret.Keyring]
 

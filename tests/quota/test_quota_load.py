@@ -17,9 +17,9 @@ from qwen_portal.errors import QwenAPIError
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
-from tests.core.ways import HELLO
 from tests.login_never_lost.accounts import sign_in_as
 from tests.login_never_lost.programs import programs
+from tests.ways import HELLO
 
 ACCOUNTS = [f"account-{number:02}" for number in range(20)]
 PER_SECOND, SECONDS = 50, 30

@@ -29,8 +29,8 @@ from qwen_portal.http import exchange, retry
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
-from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.scripted import answering
+from tests.ways import ALL, HELLO, STREAMED, WHOLE, Way
 
 
 @pytest.fixture(autouse=True)

@@ -27,9 +27,8 @@ from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
+from tests import ways
 from tests.cli.program import run_program
-from tests.core import ways
-from tests.core.ways import ALL, HELLO, Way
 from tests.login_never_lost.accounts import sign_in_as
 from tests.quotas import (
     ANSWER,
@@ -44,6 +43,7 @@ from tests.quotas import (
     two_accounts,
 )
 from tests.scripted import Handler, answering
+from tests.ways import ALL, HELLO, Way
 
 
 @pytest.fixture

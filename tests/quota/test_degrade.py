@@ -13,10 +13,10 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
 from qwen_portal.quota.degrade import is_plain
 from qwen_portal.session import Session
-from tests.core.ways import ALL, HELLO, STREAMED, WHOLE, Way
 from tests.login_never_lost.accounts import sign_in_as
 from tests.quotas import TOOL, Two, end_cool_down, keep_keys, spent_but, two_accounts
 from tests.scripted import answering
+from tests.ways import ALL, HELLO, STREAMED, WHOLE, Way
 
 IMAGE: list[dict[str, Any]] = [
     {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}

@@ -13,7 +13,7 @@ from qwen_portal.service.models import catalogue, output_cap
 from qwen_portal.service.plans import PLANS, find_plan
 from qwen_portal.settings import load_settings
 from qwen_portal.storage.credential import Credential
-from tests.core.ways import ALL, HELLO, Way
+from tests.ways import ALL, HELLO, Way
 
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]}]
 

@@ -19,9 +19,9 @@ from qwen_portal.errors import QwenQuotaExceededError, QwenStoreError
 from qwen_portal.session import Session
 from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.locks import file_lock
-from tests.core.ways import HELLO
 from tests.quotas import ANSWER, SPENT, exhausted_until, keep_keys, keys_of, spent_but
 from tests.scripted import Handler, answering
+from tests.ways import HELLO
 
 OTHER = "vision-model"
 

@@ -21,7 +21,7 @@ from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in.device_flow import sign_in
 from qwen_portal.storage.credential import Credential
-from tests.core.ways import HELLO
+from tests.ways import HELLO
 
 Call = Callable[..., Any]
 

@@ -14,8 +14,8 @@ from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import PLANS
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
-from tests.core.ways import ALL, HELLO, Way
 from tests.scripted import answering
+from tests.ways import ALL, HELLO, Way
 
 
 class Row(NamedTuple):
