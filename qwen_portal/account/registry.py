@@ -18,6 +18,7 @@ from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData,
 from qwen_portal.storage.index_cache import IndexCache
 from qwen_portal.storage.index_location import one_file, open_index
 from qwen_portal.storage.locks import file_lock
+from qwen_portal.storage.private_files import file_name
 from qwen_portal.text import shell_quote
 
 # `qwen-portal status` reads the index alone, so what only stores need is imported on first use.
@@ -44,9 +45,8 @@ class Accounts:
         self._unwritten: dict[str, Entry] = {}
         self._stores: dict[str, Store] = {}
         signals = [self.index.path] if isinstance(self.index, FileIndex) else []
-        self._index_cache = IndexCache(
-            self.index, self._read, *signals, *([qwen_cli_file()] if store == "qwen-cli" else [])
-        )
+        signals += [qwen_cli_file()] if store == "qwen-cli" else []
+        self._index_cache = IndexCache(self.index, self._read, *signals)
 
     def list(self) -> list[Account]:
         """Return every account, in the order they came."""
@@ -73,15 +73,14 @@ class Accounts:
         """
         data = self._index_cache() if cached else self._read()
         wanted = check_label(label) if label is not None else data.active
-        if wanted is None and data.accounts:
-            known = ", ".join(map(repr, data.accounts))
+        known = ", ".join(map(repr, data.accounts))
+        if wanted is None and known:
             msg = f"No account is the active one (accounts here: {known})."
             raise QwenTokenNotAvailableError(msg, hint="Run `qwen-portal accounts use NAME`.")
         if wanted is None:
             raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_import(self.is_own))
         if wanted not in data.accounts:
-            known = ", ".join(repr(name) for name in data.accounts) or "none"
-            msg = f"There is no account {wanted!r} (accounts here: {known})."
+            msg = f"There is no account {wanted!r} (accounts here: {known or 'none'})."
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell_quote(wanted)}`.")
         return self._known(data, wanted)
 
@@ -252,7 +251,7 @@ class Accounts:
             return None
         from qwen_portal.storage.refresh_journal import Journal
 
-        return Journal(self.index.path.parent / "journal" / _file_name(label))
+        return Journal(self.index.path.parent / "journal" / file_name(label))
 
     @contextmanager
     def locked(self, label: str) -> Iterator[None]:
@@ -265,7 +264,7 @@ class Accounts:
             # no other process can see it, and in this one a refresh is a single flight
             yield
             return
-        lock = file_lock(self.index.path.parent / "locks" / f"{_file_name(label)}.lock")
+        lock = file_lock(self.index.path.parent / "locks" / f"{file_name(label)}.lock")
         with lock, self._store_of(label).exclusive():
             yield
 
@@ -349,10 +348,3 @@ class Accounts:
             entry.generation, entry.expires_at = credential.generation, credential.expires_at
             entry.needs_login, entry.lost, entry.rejected_by = False, None, None
             data.active = data.active or label
-
-
-def _file_name(label: str) -> str:
-    """Name an account's files by a hash: a label may hold anything."""
-    import hashlib
-
-    return hashlib.sha256(label.encode()).hexdigest()[:32]

@@ -49,6 +49,13 @@ def _check_folder(folder: Path, found: os.stat_result) -> None:
         raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
 
 
+def file_name(label: str) -> str:
+    """Name an account's files by a hash: a label may hold anything."""
+    import hashlib
+
+    return hashlib.sha256(label.encode()).hexdigest()[:32]
+
+
 def try_folder(folder: Path) -> None:
     """Write as much as a sign-in takes into a file of a folder, and remove it again.
 

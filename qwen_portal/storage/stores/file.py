@@ -1,6 +1,5 @@
 """Credentials in files that only their owner can read."""
 
-import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -9,7 +8,15 @@ from pathlib import Path
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
-from qwen_portal.storage.private_files import read_private, remove, set_aside, try_folder, unfinished, write_private
+from qwen_portal.storage.private_files import (
+    file_name,
+    read_private,
+    remove,
+    set_aside,
+    try_folder,
+    unfinished,
+    write_private,
+)
 from qwen_portal.text import shell_quote
 from qwen_portal.untrusted_json import json_object
 
@@ -28,8 +35,8 @@ class FileStore:
         self._folder = home / "credentials"
 
     def path(self, label: str) -> Path:
-        """Return the account's file; its name is a hash, because a label may hold anything."""
-        return self._folder / f"{hashlib.sha256(label.encode()).hexdigest()[:32]}.json"
+        """Return the account's file."""
+        return self._folder / f"{file_name(label)}.json"
 
     def probe(self, label: str) -> None:
         """Make the folder, and write and remove a small file in it.
