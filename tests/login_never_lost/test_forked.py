@@ -21,15 +21,16 @@ from tests.login_never_lost.programs import Program
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork"),
-    # Python 3.12 warns of what this test proves to be harmless: forking with threads.
+    # Python 3.12 warns of what this test proves to be harmless: forking with threads. The programs below say so too.
     pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
 ]
 
 _WARM = """
-import os, signal, sys, threading
+import os, signal, sys, threading, warnings
 import qwen_portal
 from qwen_portal.session import Session
 
+warnings.filterwarnings("ignore", ".*use of fork", DeprecationWarning)
 before = qwen_portal.get_access_token()
 
 def child(act):
