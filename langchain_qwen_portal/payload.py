@@ -1,4 +1,4 @@
-"""What langchain-openai would send, made fit for Qwen: pure functions over request payloads."""
+"""Request payloads of langchain-openai, made fit for Qwen by pure functions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

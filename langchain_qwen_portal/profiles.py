@@ -1,4 +1,4 @@
-"""What a model can do, in LangChain's words; the facts are the core's."""
+"""Model profiles: what a model can do, in LangChain's words; the facts are the core's."""
 
 from typing import Any, cast
 

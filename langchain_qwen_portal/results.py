@@ -1,4 +1,4 @@
-"""What Qwen's answers carry beyond OpenAI's: reasoning, what went to the prompt cache, who answered, stand-ins."""
+"""Results with what Qwen adds to OpenAI's answers: reasoning, prompt cache, who answered, stand-ins."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast

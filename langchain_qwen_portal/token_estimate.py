@@ -1,4 +1,4 @@
-"""How many tokens a text will be, without a tokenizer's vocabulary and without the network.
+"""An estimate of a text's tokens, without a tokenizer's vocabulary and without the network.
 
 Qwen's tokenizer packs three to four characters of English into a token, and about 1.5 Chinese, Japanese or
 Korean ones (Qwen's documentation, "Key concepts"). The count of the service is in every answer's usage.

@@ -1,4 +1,4 @@
-"""What LiteLLM hands to a custom handler, sorted into what the core's client takes."""
+"""One call as LiteLLM hands it to a custom handler, sorted into what the core's client takes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a client of a LiteLLM proxy may not choose: whose sign-in or key answers it, and where.
+"""Limits for the clients of a LiteLLM proxy: they do not choose whose sign-in or key answers, nor where.
 
 LiteLLM puts a request's fields over those of the deployment, the ones it does not know included.
 """

@@ -1,4 +1,4 @@
-"""What stands between this machine and an answer: each thing that can be wrong is looked at once.
+"""A check of what stands between this machine and an answer: each thing that can be wrong is looked at once.
 
 A finding is safe to paste into a bug report: no secret, no label, no name of the user's folder.
 """

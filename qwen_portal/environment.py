@@ -1,4 +1,4 @@
-"""Where this process runs, as far as it decides what a person can be asked for."""
+"""The surroundings of this process, as far as they decide what a person can be asked for."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every door works with: the settings, the accounts and the tokens of this process."""
+"""The settings, the accounts and the tokens that all clients of this process share."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""What keeps web pages away from a proxy that asks nobody for a key."""
+"""A guard that keeps web pages away from a proxy that asks nobody for a key."""
 
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any

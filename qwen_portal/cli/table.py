@@ -1,4 +1,4 @@
-"""What several commands print alike."""
+"""Tables and labels that several commands print alike."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What the emulated model says: deterministic, and sensible enough for a demo, a test or an agent loop."""
+"""Answers of the emulated model: deterministic, and sensible enough for a demo, a test or an agent loop."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a prompt offers to fill a tool's arguments with: numbers, quotes, places, names, sums."""
+"""Clues in a prompt, to fill a tool's arguments with: numbers, quotes, places, names, sums."""
 
 import re
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What the emulated model sees in an image: its kind and its size."""
+"""Images as the emulated model sees them: their kind and their size."""
 
 import base64
 import binascii

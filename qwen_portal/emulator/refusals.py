@@ -1,4 +1,4 @@
-"""What the service refuses in the body of a chat, and with which words."""
+"""Refusals of the service to the body of a chat, in the service's words."""
 
 import re
 from collections.abc import Callable, Iterator

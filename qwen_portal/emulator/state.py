@@ -1,4 +1,4 @@
-"""What the emulator knows between two requests: settings, clock, log, scenarios, tokens, quota."""
+"""The emulator's state between two requests: settings, clock, log, scenarios, tokens, quota."""
 
 import threading
 import time

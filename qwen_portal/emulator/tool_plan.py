@@ -1,4 +1,4 @@
-"""Which tools the emulated model calls next."""
+"""The choice of the tools that the emulated model calls next."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How the gateway dresses its answers: JSON spelling, headers, error envelopes, OAuth errors."""
+"""The gateway's dress for answers: JSON spelling, headers, error envelopes, OAuth errors."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Where an account's requests go, and the last look at the address before a bearer is attached."""
+"""Addresses of an account's requests, and the last look at one before a bearer is attached."""
 
 from qwen_portal.errors import QwenHostNotAllowedError
 from qwen_portal.service.hosts import check_oauth_host, origin, portal_url

@@ -1,4 +1,4 @@
-"""What the service answers when it does not answer: error bodies turned into typed errors.
+"""Error responses: what the service sends instead of an answer, turned into typed errors.
 
 Source: docs/protocol.md, "Chat errors". The code is looked at before the status, because a 403 may be a quota
 and a refresh would not help against that.

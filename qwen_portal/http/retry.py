@@ -1,4 +1,4 @@
-"""When a failed request is worth repeating, and how long to wait: pure decisions, no waiting here.
+"""Retries: when a failed request is worth repeating, and after how long; decisions only, no waiting here.
 
 0.5 s * 2^n, at most 8 s, ± 25 %, for 408, plain 429, 5xx and connections that could not be made; the service's
 Retry-After counts up to 60 s. A kept-alive connection that dies before any byte is repeated once, at once.

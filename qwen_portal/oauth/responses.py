@@ -1,4 +1,4 @@
-"""What the sign-in host's answers mean: tokens, device codes, and the many ways of not getting either.
+"""Responses of the sign-in host: tokens, device codes, and the many ways of not getting either.
 
 Source: docs/protocol.md, "Sign-in".
 """

@@ -1,4 +1,4 @@
-"""What a request does when a quota is used up: another account, a shorter answer, the qwen command, as the user chose.
+"""The attempts at one request: other accounts, a shorter answer, the qwen command, in the order that the user chose.
 
 Decisions only; the clients send. A request that was never answered goes on as it is, to the host of the next account;
 what answers it in another way is marked, so that nobody takes it for a full answer.

@@ -1,4 +1,4 @@
-"""Which hosts a bearer may be sent to.
+"""The hosts that a bearer may be sent to.
 
 An OAuth bearer goes to qwen.ai and its sub-domains over https, and to hosts that the user named. A key goes to
 its plan's host or to the user's URL. The check is made on the parsed address, when it is stored and again on

@@ -1,4 +1,4 @@
-"""Whether to open the sign-in page in a browser, and how."""
+"""The browser for the sign-in page: whether to open one, and how."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Where a sign-in is shown: HTML in a notebook, else lines on stderr."""
+"""The default display of a sign-in: HTML in a notebook, else lines on stderr."""
 
 from qwen_portal.sign_in.device_flow import Show
 from qwen_portal.sign_in.notebook import NotebookDisplay, in_notebook

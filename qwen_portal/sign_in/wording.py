@@ -1,4 +1,4 @@
-"""What every display of a sign-in says: warnings, where an account is kept, texts of a server made harmless."""
+"""Texts that all displays of a sign-in share: warnings, where an account is kept, a server's words made harmless."""
 
 from qwen_portal.secrets import printable
 

@@ -1,4 +1,4 @@
-"""Where other programs keep their sign-ins on this machine; nothing is read here, so that asking costs next to nothing.
+"""Paths of the sign-ins that other programs keep on this machine; nothing is read here, so asking costs almost nothing.
 
 Sources: docs/protocol.md, "Sign-in files of other programs".
 """

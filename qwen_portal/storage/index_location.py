@@ -1,4 +1,4 @@
-"""Where the account index is kept: with the credentials, in this process, beside the one file, or in HOME."""
+"""The account index's place: with the credentials, in this process, beside the one file, or in HOME."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What must survive a crash in the middle of a refresh: a note without secrets, and a rescue for tokens.
+"""The journal of refreshes, which survives a crash in the middle of one: a note without secrets, a rescue for tokens.
 
 Between the moment a refresh token is spent and the moment its answer is stored, the sign-in exists in this process
 alone. The note says so beforehand, so that afterwards a crash can be told from a revocation. If the answer arrives

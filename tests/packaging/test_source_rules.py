@@ -1,4 +1,4 @@
-"""What keeps the source easy to walk through: small rooms, short modules, no private name of a neighbour's."""
+"""The rules that keep the source easy to walk through: small rooms, short modules, no neighbour's private name."""
 
 import ast
 from collections.abc import Iterator
@@ -16,6 +16,8 @@ MOST_IN_A_FOLDER, MOST_AT_THE_TOP = 12, 14
 UNLIMITED = {CORE / "cli", CORE / "emulator"}
 NOT_COUNTED = {"__init__.py", "__main__.py", "_version.py"}
 MOST_LINES = 350
+# "What the service says when …" makes a reader guess at the thing; a noun names it.
+QUESTIONS = ("What ", "Which ", "How ", "Where ", "When ", "Whether ", "Who ", "Why ")
 
 # Words that only their author understood; a term of OAuth or HTTP has taken the place of each.
 RETIRED = {"Course", "Turn", "Glance", "told", "rehearse", "usable", "serves", "judge_401", "obtain", "ring", "Begun"}
@@ -73,6 +75,12 @@ def test_no_module_is_longer_than_what_one_reads_in_one_go() -> None:
     """A module that grows beyond this has two subjects."""
     lengths = {name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES}
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_a_modules_first_line_names_the_thing() -> None:
+    """A list of first lines is a table of contents."""
+    opened = {name_of(path): ast.get_docstring(tree(path)) or "" for path in MODULES}
+    assert [name for name, docstring in opened.items() if docstring.startswith(QUESTIONS)] == []
 
 
 def test_no_module_takes_a_neighbours_private_name() -> None:

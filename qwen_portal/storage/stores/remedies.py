@@ -1,4 +1,4 @@
-"""What helps where there is no keyring, or a locked one: it differs from place to place."""
+"""Remedies for a keyring that is missing or locked: they differ from place to place."""
 
 import os
 import sys
