@@ -35,7 +35,7 @@ test-real: $(INSTALLED) ## the parts of a real system: Secret Service, the qwen 
 	scripts/install_real_parts.sh
 	$(TEST_ENV) scripts/test_real.sh $(BIN)/pytest -m real
 
-lanes: $(INSTALLED) ## the doors on older and on the newest LangChain, openai and LiteLLM, pinned (these gate) and newest (reports)
+lanes: $(INSTALLED) ## the doors on other LangChain, openai and LiteLLM, pinned (these gate) and newest (reports); all on other Pythons
 	scripts/lanes.sh $(BIN)/python dist/*.whl $(LANES)
 
 peers: $(INSTALLED) ## ChatQwenPortal beside five other chat models: one table, the same checks for each
