@@ -5,6 +5,7 @@ What is compared is the code as Python reads it, without docstrings and comments
 
 import ast
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,12 @@ ALONE = {
     "litellm_qwen_portal/shims.py::_opened": "LiteLLM opens sync streams at the call already",
 }
 
-# Members of one twin alone, and why.
+# Members that are not compared, and why: by class and, in an async class too, by the sync name.
 ONE_SIDED = {
     "ChunkStream.__del__": "no destructor can wait for an async connection to close; the event loop does that",
 }
 
-# Async words, and what stands in their place in the sync twin.
+# Async words, and what stands in their place in the sync twin; of a class, "Async" is taken away.
 WORDS = {
     "aclose": "close",
     "acredential": "credential",
@@ -78,16 +79,6 @@ WORDS = {
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
     "__anext__": "__next__",
-    "AsyncCallbackManagerForLLMRun": "CallbackManagerForLLMRun",
-    "AsyncChunkStream": "ChunkStream",
-    "AsyncClient": "Client",
-    "_AsyncClient": "_Client",
-    "AsyncGenerator": "Generator",
-    "AsyncIterator": "Iterator",
-    "AsyncOpenAI": "OpenAI",
-    "AsyncPortalClient": "PortalClient",
-    "AsyncPortalOpenAI": "PortalOpenAI",
-    "AsyncStream": "Stream",
     "StopAsyncIteration": "StopIteration",
 }
 
@@ -98,16 +89,16 @@ class _Sync(ast.NodeTransformer):
     """Writes async code as sync code."""
 
     def visit_Name(self, node: ast.Name) -> Any:
-        return ast.Name(WORDS.get(node.id, node.id), node.ctx)
+        return ast.Name(_word(node.id), node.ctx)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
-        return ast.Attribute(self.visit(node.value), WORDS.get(node.attr, node.attr), node.ctx)
+        return ast.Attribute(self.visit(node.value), _word(node.attr), node.ctx)
 
     def visit_Await(self, node: ast.Await) -> Any:
         return self.visit(node.value)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
-        node.name = WORDS.get(node.name, node.name)
+        node.name = _word(node.name)
         return self.generic_visit(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
@@ -166,6 +157,10 @@ class _Plain(ast.NodeTransformer):
             case [ast.With(items, body)]:
                 return ast.With([*node.items, *items], body)
         return node
+
+
+def _word(name: str) -> str:
+    return WORDS.get(name) or re.sub(r"^(_?)Async(?=[A-Z])", r"\1", name)
 
 
 def _fields(node: ast.AST) -> dict[str, Any]:
