@@ -25,7 +25,16 @@ REGISTRY = re.compile(
     re.MULTILINE,
 )
 TOKEN = re.compile(r"(?:Bearer|(?:access|refresh)_token)[\"' :=]+[A-Za-z0-9_-]{24,}|\bsk-[A-Za-z0-9_-]{20,}")
-PUBLISHED = ("cassettes/", "notebooks/", "docs/", "examples/", "README.md", "CHANGELOG.md", "SECURITY.md")
+PUBLISHED = (
+    "cassettes/",
+    "notebooks/",
+    "docs/",
+    "examples/",
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+)
 
 # The contract of the environment; programs and notebooks of other people rely on these names.
 ENVIRONMENT = {
