@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from qwen_portal._version import __version__
+from qwen_portal.account.damaged import mark_damaged
 from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
@@ -67,7 +68,7 @@ def examine() -> Iterator[Finding]:
         accounts = _checked(session, "accounts", _some_account)
         yield accounts
         if accounts.state == "ok":
-            for n, account in enumerate(session.list(), 1):
+            for n, account in enumerate(mark_damaged(session.accounts, session.list()), 1):
                 yield _checked(session, f"account {n}", partial(_account, account, f"account {n}"))
     yield from _elsewhere(session)
     if session.settings.api_key is None:
@@ -117,7 +118,7 @@ def _account(account: Account, name: str, session: Session) -> Finding:
         return Finding(name, "fail", f"{what}: {account.unavailable_reason}", f"Run {label} and --plan.")
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
-        return Finding(name, "fail", f"{what}: {why}", f"Run {label}.")
+        return Finding(name, "fail", f"{what}: {_without_home(why)}", f"Run {label}.")
     journal = session.accounts.journal(account.label) if account.kind == "oauth" else None
     pending = journal.pending(account.generation) if journal is not None else None
     if pending is not None:

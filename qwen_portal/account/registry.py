@@ -18,6 +18,7 @@ from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData,
 from qwen_portal.storage.index_cache import IndexCache
 from qwen_portal.storage.index_location import one_file, open_index
 from qwen_portal.storage.locks import file_lock
+from qwen_portal.storage.private_files import make_private_folder
 from qwen_portal.text import shell_quote
 
 # `qwen-portal status` reads the index alone, so what only stores need is imported on first use.
@@ -36,7 +37,7 @@ class Accounts:
     """
 
     def __init__(self, home: Path, store: str) -> None:
-        self._home = home
+        self.home = home
         self._place = store
         self._one_file = one_file(store)
         self.index = open_index(store, home)
@@ -92,9 +93,12 @@ class Accounts:
             QwenTokenNotAvailableError: The store has none.
             QwenStoreError: The store failed.
         """
-        credential = self.store(account.store).load(account.label)
+        store = self.store(account.store)
+        credential = store.load(account.label)
         if credential is None:
-            msg = f"The sign-in of account {account.label!r} is not in its store ({account.store})."
+            damage = store.damage(account.label)
+            why = f"is not in its store ({account.store})" if damage is None else f"cannot be used: {damage}"
+            msg = f"The sign-in of account {account.label!r} {why}."
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell_quote(account.label)}`.")
         return credential
 
@@ -122,11 +126,17 @@ class Accounts:
             self._leave(own.name, label)
 
     def check_place(self, label: str) -> None:
-        """Find out whether a sign-in under this label could be kept.
+        """Find out whether a sign-in under this label could be kept, before a person begins one.
 
         Raises:
-            QwenStoreError: It could not; the hint names the other places.
+            QwenStoreError: It could not; the hint says what helps.
         """
+        if isinstance(self.index, FileIndex):
+            folder = self.index.path.parent
+            if folder.is_relative_to(self.home):
+                make_private_folder(self.home)
+            make_private_folder(folder / "locks")
+        self.index.check_writable()
         self._store_for(label).probe(label)
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
@@ -237,14 +247,14 @@ class Accounts:
         if name not in self._stores:
             from qwen_portal.storage.stores import open_store
 
-            self._stores[name] = open_store(name, home=self._home, index=self.index)
+            self._stores[name] = open_store(name, home=self.home, index=self.index)
         return self._stores[name]
 
     def is_own(self, path: Path) -> bool:
         """Tell whether a file is one of those that these accounts are kept in."""
         one = qwen_cli_file() if self._place == "qwen-cli" else self._one_file
         real = path.resolve()
-        return (one is not None and real == one.resolve()) or real.is_relative_to(self._home.resolve())
+        return (one is not None and real == one.resolve()) or real.is_relative_to(self.home.resolve())
 
     def journal(self, label: str) -> "Journal | None":
         """Return the account's refresh journal; ``None`` where nothing outlives the process."""

@@ -1,5 +1,6 @@
 """Where the account index is kept: with the credentials, in this process, beside the one file, or in HOME."""
 
+import os
 from pathlib import Path
 
 from qwen_portal.storage.index import Entry, FileIndex, Index, IndexData, MemoryIndex
@@ -27,7 +28,8 @@ def open_index(store: str, home: Path) -> Index:
 def one_file(store: str) -> Path | None:
     """Return the file of ``file:PATH``."""
     kind, _, path = store.partition(":")
-    return Path(path).expanduser().absolute() if kind == "file" and path else None
+    # not Path.expanduser, which raises where there is no home
+    return Path(os.path.expanduser(path)).absolute() if kind == "file" and path else None  # noqa: PTH111
 
 
 def _rebuilt(home: Path) -> IndexData:
