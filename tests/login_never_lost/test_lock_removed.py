@@ -17,6 +17,7 @@ from qwen_portal.storage.locks import REFRESH_LOCK_SECONDS
 from qwen_portal.storage.refresh_journal import Note
 from tests.login_never_lost.accounts import (
     LABEL,
+    PATIENCE,
     answers_held,
     await_refreshes,
     end_token,
@@ -77,9 +78,9 @@ def test_two_programs_make_one_refresh_although_the_lock_is_gone(
         await_refreshes(emulator, 1)
         assert remove_locks(tmp_path) > 1
         second = pool.submit(qwen_portal.get_access_token)
-        assert waits.wait(60)
+        assert waits.wait(PATIENCE)
         emulator.scenario("held", on=False)
-        assert second.result(60) == first.hear() == stored().access_token.reveal()
+        assert second.result(PATIENCE) == first.hear() == stored().access_token.reveal()
     assert refreshes(emulator) == 1
 
 
@@ -95,13 +96,13 @@ def test_a_program_that_ends_while_it_is_waited_for_is_told_as_ended(
         await_refreshes(emulator, 1)
         remove_locks(tmp_path)
         second = pool.submit(qwen_portal.get_access_token)
-        assert waits.wait(60)
+        assert waits.wait(PATIENCE)
         first.process.kill()
-        first.process.wait(60)
+        first.process.wait(PATIENCE)
         await_refreshes(emulator, 2)
         emulator.scenario("held", on=False)
         with pytest.raises(QwenRefreshTokenInvalidError, match=f"pid {first.process.pid}. was ended in the middle"):
-            second.result(60)
+            second.result(PATIENCE)
 
 
 @pytest.fixture
