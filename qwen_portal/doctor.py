@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from qwen_portal._version import __version__
-from qwen_portal.account.damaged import mark_damaged
+from qwen_portal.account.damaged import look_at
 from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
@@ -68,7 +68,7 @@ def examine() -> Iterator[Finding]:
         accounts = _checked(session, "accounts", _some_account)
         yield accounts
         if accounts.state == "ok":
-            for n, account in enumerate(mark_damaged(session.accounts, session.list()), 1):
+            for n, account in enumerate(session.list(), 1):
                 yield _checked(session, f"account {n}", partial(_account, account, f"account {n}"))
     yield from _elsewhere(session)
     if session.settings.api_key is None:
@@ -116,6 +116,7 @@ def _account(account: Account, name: str, session: Session) -> Finding:
     label = "`qwen-portal login` with its label, which `qwen-portal status` shows"
     if account.unavailable_reason is not None:
         return Finding(name, "fail", f"{what}: {account.unavailable_reason}", f"Run {label} and --plan.")
+    account = look_at(session.accounts, account)
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
         return Finding(name, "fail", f"{what}: {_without_home(why)}", f"Run {label}.")

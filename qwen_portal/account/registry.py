@@ -16,9 +16,8 @@ from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableE
 from qwen_portal.storage.foreign_paths import hint_to_import, qwen_cli_file
 from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData, check_label
 from qwen_portal.storage.index_cache import IndexCache
-from qwen_portal.storage.index_location import one_file, open_index
+from qwen_portal.storage.index_location import check_index, one_file, open_index
 from qwen_portal.storage.locks import file_lock
-from qwen_portal.storage.private_files import make_private_folder
 from qwen_portal.text import shell_quote
 
 # `qwen-portal status` reads the index alone, so what only stores need is imported on first use.
@@ -93,12 +92,10 @@ class Accounts:
             QwenTokenNotAvailableError: The store has none.
             QwenStoreError: The store failed.
         """
-        store = self.store(account.store)
-        credential = store.load(account.label)
+        credential = self.store(account.store).load(account.label)
         if credential is None:
-            damage = store.damage(account.label)
-            why = f"is not in its store ({account.store})" if damage is None else f"cannot be used: {damage}"
-            msg = f"The sign-in of account {account.label!r} {why}."
+            why = self.store(account.store).damage(account.label) or f"it is not in its store ({account.store})"
+            msg = f"The sign-in of account {account.label!r} is lost: {why}."
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell_quote(account.label)}`.")
         return credential
 
@@ -131,12 +128,7 @@ class Accounts:
         Raises:
             QwenStoreError: It could not; the hint says what helps.
         """
-        if isinstance(self.index, FileIndex):
-            folder = self.index.path.parent
-            if folder.is_relative_to(self.home):
-                make_private_folder(self.home)
-            make_private_folder(folder / "locks")
-        self.index.check_writable()
+        check_index(self.index, self.home)
         self._store_for(label).probe(label)
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
@@ -159,8 +151,7 @@ class Accounts:
             self._keep_in(store, label, credential)
             if before is not None and before.store != store.name:
                 self._leave(before.store, label)
-            journal = self.journal(label)
-            if journal is not None:
+            if (journal := self.journal(label)) is not None:
                 journal.clear()
 
     def use(self, label: str) -> None:
@@ -186,8 +177,7 @@ class Accounts:
         account = self.find(label)
         with self.locked(account.label):
             self.store(account.store).delete(account.label)
-            journal = self.journal(account.label)
-            if journal is not None:
+            if (journal := self.journal(account.label)) is not None:
                 journal.clear()
             with self.index.edit() as data:
                 data.accounts.pop(account.label, None)

@@ -112,8 +112,9 @@ def add_key(session: Session, label: str | None, *, plan: str, api_key: Secret, 
     if token(api_key.reveal()) is None:
         raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
     check_key(api_key, found)
-    credential = Credential.from_key(api_key, plan=found.name)
-    account = session.accounts.signed_in(_new_label(label), credential)
+    name, credential = _new_label(label), Credential.from_key(api_key, plan=found.name)
+    session.accounts.check_place(name)
+    account = session.accounts.signed_in(name, credential)
     show(LoginEvent("success", account=account.label, store=account.store))
     return account
 

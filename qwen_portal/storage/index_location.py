@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from qwen_portal.storage.index import Entry, FileIndex, Index, IndexData, MemoryIndex
+from qwen_portal.storage.private_files import make_private_folder
 
 
 def open_index(store: str, home: Path) -> Index:
@@ -23,6 +24,24 @@ def open_index(store: str, home: Path) -> Index:
     if one is not None:
         return FileIndex(one.with_name(f"{one.name}.state") / "accounts.json")
     return FileIndex(home / "accounts.json", lambda: _rebuilt(home))
+
+
+def check_index(index: Index, home: Path) -> None:
+    """Check that an index could be changed, and that nobody else can change what it is kept in.
+
+    Args:
+        index: Which one.
+        home: QWEN_PORTAL_HOME.
+
+    Raises:
+        QwenStoreError: It could not, or others can; the hint says what helps.
+    """
+    if isinstance(index, FileIndex):
+        folder = index.path.parent
+        if folder.is_relative_to(home):
+            make_private_folder(home)
+        make_private_folder(folder / "locks")
+    index.check_writable()
 
 
 def one_file(store: str) -> Path | None:

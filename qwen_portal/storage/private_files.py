@@ -231,7 +231,8 @@ def failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
 
 
 def _too_large(path: Path) -> QwenStoreError:
-    return _refused(path, f"it would be over {LIMIT // 2**20} MiB large", "No file of this package grows so large.")
+    size = f"{LIMIT // 2**20} MiB"
+    return _refused(path, f"over {size} is too large", f"See what is in {path}: this package writes at most {size}.")
 
 
 def _refused(path: Path, why: str, hint: str) -> QwenStoreError:

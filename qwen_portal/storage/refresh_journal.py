@@ -56,7 +56,10 @@ class Note:
         Its lock does not tell: somebody may have removed the file. Its number alone does not either: the system gives
         it to another process one day, in a new container at once.
         """
-        if self.outcome != "open" or self.pid == os.getpid() or abs(time.time() - self.at) > REFRESH_LOCK_SECONDS:
+        now = time.time()
+        # compared, not subtracted: there are numbers that no float takes
+        is_recent = now - REFRESH_LOCK_SECONDS <= self.at <= now + REFRESH_LOCK_SECONDS
+        if self.outcome != "open" or self.pid == os.getpid() or not is_recent:
             return False
         return self.started != "" and self.started == _started(self.pid)
 

@@ -92,8 +92,24 @@ def test_a_file_that_others_can_read_is_named(tmp_path: Path, emulator: Emulator
     """It is no sign-in that is lost, but none that can be used either."""
     sign_in_as("home")
     FileStore(tmp_path / "state").path("home").chmod(0o644)
-    assert "other users can read it" in run("status").stdout
+    assert "other users can read it. Run: chmod 600" in run("status").stdout
+    assert not json.loads(run("status", "--json").stdout)["accounts"][0]["needs_login"]
     assert "other users can read it" in finding("account 1")["text"]
+    assert "chmod 600" in finding("account 1")["remedy"]
+
+
+def test_a_rescue_makes_up_for_a_broken_file(tmp_path: Path, emulator: Emulator) -> None:
+    """What is in it goes back into the file's place, so nobody is sent to sign in."""
+    sign_in_as("home")
+    accounts = Session().accounts
+    journal = accounts.journal("home")
+    assert journal is not None
+    journal.rescue(accounts.load(accounts.choose("home")))
+    write_private(FileStore(tmp_path / "state").path("home"), BROKEN["cut off"])
+    assert "a refreshed token waits in" in run("status").stdout
+    assert finding("account 1")["state"] == "warn"
+    qwen_portal.get_access_token("home", force_refresh=True)
+    assert "token good for" in run("status").stdout
 
 
 def set_aside(tmp_path: Path) -> Path:

@@ -145,6 +145,12 @@ def test_who_is_still_at_work_is_not_called_ended(note: Note, monkeypatch: pytes
     assert note.loss_reason().startswith(f"another program (pid {note.pid}) began the refresh at ")
 
 
+@pytest.mark.parametrize("at", [10**400, float("nan"), float("inf"), -1])
+def test_a_time_that_cannot_be_is_long_ago(at: float) -> None:
+    """Whatever a damaged note says."""
+    assert not Note(1, "f", at, 1, started="1").is_running()
+
+
 @pytest.mark.parametrize("pid", ["self", -1, 0, None, 2**70, 1.5])
 def test_a_number_that_is_no_process_is_nobody(pid: Any) -> None:
     """A damaged note neither hangs nor fails."""

@@ -11,6 +11,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.session import Session
 from qwen_portal.storage.stores.keyring import KeyringStore
+from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
 from tests.login_never_lost.accounts import next_process, sign_in_as
 from tests.storage.fake_keyring import FakeKeyring
@@ -85,3 +86,17 @@ def test_what_stands_in_the_way_of_the_index_is_found_before_the_flow(
     with pytest.raises(QwenStoreError, match=in_the_way):
         sign_in_as("default")
     assert emulator.log() == []
+
+
+@pytest.mark.parametrize("store", ["file", "file:PATH"])
+def test_a_key_is_kept_whole_or_not_at_all(
+    store: str, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No credential lies in its store that the index does not know."""
+    folder = keep_in(store, tmp_path, monkeypatch)
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    result = run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    assert result.exit_code == 3
+    texts = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file())
+    assert_none_in(texts)

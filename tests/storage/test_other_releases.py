@@ -182,6 +182,7 @@ def test_a_newer_credential_is_refused_and_never_set_aside(tmp_path: Path, emula
     assert_none_in_error(caught.value)
     assert (emulator.log(), path.read_bytes()) == ([], before)
     assert "newer qwen-portal" in run("status").stdout
+    assert "Update qwen-portal" in run("status").stdout
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -53,9 +53,12 @@ class Store(Protocol):
         """Remove the account's credential, and what was set aside of it; tell whether there was one."""
 
     def damage(self, label: str) -> str | None:
-        """Say what keeps the account's credential from being read, without touching it.
+        """Say why the account's credential is lost, without touching it.
 
-        ``None`` if nothing does, or if to look may ask a person, as a keyring does.
+        ``None`` if it is not, or if to look may ask a person, as a keyring does.
+
+        Raises:
+            QwenStoreError: It is not lost, but cannot be read now.
         """
 
     def exclusive(self) -> AbstractContextManager[object]:

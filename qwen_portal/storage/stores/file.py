@@ -83,17 +83,19 @@ class FileStore:
         self._tidy(label)
 
     def damage(self, label: str) -> str | None:
-        """Say what keeps the account's sign-in from being read, without touching it; ``None`` if nothing does."""
-        try:
-            path = self.path(label)
-            record = _wrapped(read_private(path))
-            if record is not None:
+        """Say why the account's sign-in is lost, without touching its file; ``None`` if it is not.
+
+        Raises:
+            QwenStoreError: The file is unsafe or unreadable, or of a newer release.
+        """
+        path = self.path(label)
+        record = _wrapped(read_private(path))
+        if record is not None:
+            try:
                 Credential.from_json(record)
-                return None
-        except QwenStoreError as exc:
-            return exc.message.removesuffix(".")
-        except ValueError:
-            return f"its file {path} cannot be read"
+            except ValueError:
+                return f"its file {path} cannot be read"
+            return None
         aside = damaged_copy_of(path)
         return f"its file {path} is gone" if aside is None else f"its file could not be read, and is kept as {aside}"
 
