@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from qwen_portal._version import __version__
+from qwen_portal.account.damaged import look_at
 from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
@@ -115,9 +116,10 @@ def _account(account: Account, name: str, session: Session) -> Finding:
     label = "`qwen-portal login` with its label, which `qwen-portal status` shows"
     if account.unavailable_reason is not None:
         return Finding(name, "fail", f"{what}: {account.unavailable_reason}", f"Run {label} and --plan.")
+    account = look_at(session.accounts, account)
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
-        return Finding(name, "fail", f"{what}: {why}", f"Run {label}.")
+        return Finding(name, "fail", f"{what}: {_without_home(why)}", f"Run {label}.")
     journal = session.accounts.journal(account.label) if account.kind == "oauth" else None
     pending = journal.pending(account.generation) if journal is not None else None
     if pending is not None:

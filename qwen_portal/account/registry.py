@@ -16,7 +16,7 @@ from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableE
 from qwen_portal.storage.foreign_paths import hint_to_import, qwen_cli_file
 from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData, check_label
 from qwen_portal.storage.index_cache import IndexCache
-from qwen_portal.storage.index_location import one_file, open_index
+from qwen_portal.storage.index_location import check_index, one_file, open_index
 from qwen_portal.storage.locks import file_lock
 from qwen_portal.storage.private_files import file_name
 from qwen_portal.text import shell_quote
@@ -37,7 +37,7 @@ class Accounts:
     """
 
     def __init__(self, home: Path, store: str) -> None:
-        self._home = home
+        self.home = home
         self._place = store
         self._one_file = one_file(store)
         self.index = open_index(store, home)
@@ -93,7 +93,8 @@ class Accounts:
         """
         credential = self.store(account.store).load(account.label)
         if credential is None:
-            msg = f"The sign-in of account {account.label!r} is not in its store ({account.store})."
+            why = self.store(account.store).damage(account.label) or f"it is not in its store ({account.store})"
+            msg = f"The sign-in of account {account.label!r} is lost: {why}."
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell_quote(account.label)}`.")
         return credential
 
@@ -121,11 +122,12 @@ class Accounts:
             self._leave(own.name, label)
 
     def check_place(self, label: str) -> None:
-        """Find out whether a sign-in under this label could be kept.
+        """Find out whether a sign-in under this label could be kept, before a person begins one.
 
         Raises:
-            QwenStoreError: It could not; the hint names the other places.
+            QwenStoreError: It could not; the hint says what helps.
         """
+        check_index(self.index, self.home)
         self._store_for(label).probe(label)
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
@@ -148,8 +150,7 @@ class Accounts:
             self._keep_in(store, label, credential)
             if before is not None and before.store != store.name:
                 self._leave(before.store, label)
-            journal = self.journal(label)
-            if journal is not None:
+            if (journal := self.journal(label)) is not None:
                 journal.clear()
 
     def use(self, label: str) -> None:
@@ -175,8 +176,7 @@ class Accounts:
         account = self.find(label)
         with self.locked(account.label):
             self.store(account.store).delete(account.label)
-            journal = self.journal(account.label)
-            if journal is not None:
+            if (journal := self.journal(account.label)) is not None:
                 journal.clear()
             with self.index.edit() as data:
                 data.accounts.pop(account.label, None)
@@ -236,14 +236,14 @@ class Accounts:
         if name not in self._stores:
             from qwen_portal.storage.stores import open_store
 
-            self._stores[name] = open_store(name, home=self._home, index=self.index)
+            self._stores[name] = open_store(name, home=self.home, index=self.index)
         return self._stores[name]
 
     def is_own(self, path: Path) -> bool:
         """Tell whether a file is one of those that these accounts are kept in."""
         one = qwen_cli_file() if self._place == "qwen-cli" else self._one_file
         real = path.resolve()
-        return (one is not None and real == one.resolve()) or real.is_relative_to(self._home.resolve())
+        return (one is not None and real == one.resolve()) or real.is_relative_to(self.home.resolve())
 
     def journal(self, label: str) -> "Journal | None":
         """Return the account's refresh journal; ``None`` where nothing outlives the process."""

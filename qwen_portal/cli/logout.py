@@ -2,6 +2,7 @@
 
 import click
 
+from qwen_portal.account.damaged import damaged_copy
 from qwen_portal.account.record import ENV_LABEL, Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
@@ -37,7 +38,7 @@ def remove(session: Session, label: str | None) -> None:
     if label == ENV_LABEL and session.settings.api_key is not None:
         raise QwenError("The key in QWEN_PORTAL_API_KEY is not kept here.", hint="Unset the variable.")
     account = session.accounts.find(label if label is not None else session.settings.account)
-    _tell(session.accounts.remove(account.label))
+    _remove(session, account)
     left = next((other for other in session.accounts.list() if other.active), None)
     if account.active and left is not None:
         click.echo(f"The active account is now {left.label!r} ({left.plan.name}).", err=True)
@@ -49,13 +50,20 @@ def _remove_all(session: Session) -> None:
     accounts = session.accounts.list()
     for account in accounts:
         try:
-            _tell(session.accounts.remove(account.label))
+            _remove(session, account)
         except QwenError as exc:
             failures.append(exc)
     if not accounts:
         click.echo("Nobody is signed in; there was nothing to remove.", err=True)
     if failures:
         raise failures[0]
+
+
+def _remove(session: Session, account: Account) -> None:
+    aside = damaged_copy(session.accounts, account)
+    _tell(session.accounts.remove(account.label))
+    if aside is not None:
+        click.echo(f"Removed what was left of a sign-in that could not be read, too: {aside}.", err=True)
 
 
 def _tell(account: Account) -> None:

@@ -1,4 +1,4 @@
-"""``qwen-portal status``: offline and quick, from the account index and the refresh journal; no secret is read."""
+"""``qwen-portal status``: offline and quick, from the account index, the refresh journal and a look at the files."""
 
 import json
 import time
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qwen_portal.account.damaged import mark_damaged
 from qwen_portal.cli.table import account_in_use, table
 from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.session import Session
@@ -25,7 +26,7 @@ def command(*, as_json: bool, check: bool) -> None:
     Nothing is sent without --check. The exit code is 4 if nobody is signed in, or every account needs a new sign-in.
     """
     session = Session()
-    accounts, in_use = session.list(), account_in_use(session)
+    accounts, in_use = mark_damaged(session.accounts, session.list()), account_in_use(session)
     if as_json:
         click.echo(json.dumps({"accounts": [_record(account, in_use) for account in accounts]}))
     elif accounts:

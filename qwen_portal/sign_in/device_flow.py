@@ -28,6 +28,7 @@ from qwen_portal.service.plans import OAUTH
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
 from qwen_portal.storage.index import check_label
+from qwen_portal.untrusted_json import token
 
 _SLOW_DOWN_SECONDS = 5.0
 _PASSING = (QwenConnectionError, QwenTimeoutError, QwenServerError)
@@ -108,11 +109,12 @@ def add_key(session: Session, label: str | None, *, plan: str, api_key: Secret, 
         QwenStoreError: The key could not be kept.
     """
     found = key_plan(plan)
-    if not api_key or not api_key.reveal().isprintable() or " " in api_key.reveal():
+    if token(api_key.reveal()) is None:
         raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
     check_key(api_key, found)
-    credential = Credential.from_key(api_key, plan=found.name)
-    account = session.accounts.signed_in(_new_label(label), credential)
+    name, credential = _new_label(label), Credential.from_key(api_key, plan=found.name)
+    session.accounts.check_place(name)
+    account = session.accounts.signed_in(name, credential)
     show(LoginEvent("success", account=account.label, store=account.store))
     return account
 

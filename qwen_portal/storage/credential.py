@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import OAUTH
+from qwen_portal.storage.record_version import refuse_newer
 from qwen_portal.untrusted_json import LATEST_SECONDS, json_object, moment
 
 if TYPE_CHECKING:
@@ -18,6 +20,11 @@ _LONGEST_LIFETIME = 10 * 365 * 86400.0
 _EXPIRY_MARGIN = 30.0
 _STALE_SECONDS = 300.0
 _VERSION = 1
+# A file tells the label too.
+_FIELDS = {
+    *("v", "label", "kind", "plan", "access_token", "refresh_token"),
+    *("issued_at", "expires_at", "resource_url", "generation", "refreshed"),
+}
 
 
 class TokenState(Enum):
@@ -70,6 +77,7 @@ class Credential:
         generation: Milliseconds since the epoch, or one more than before; it grows with every change, over sign-outs
             too, so that of two copies the newer is known.
         refreshed: Whether a refresh, not a person's sign-in, made this token.
+        unknown: A JSON object of the fields of another release, which may share the store; a refresh keeps them.
     """
 
     kind: "Kind"
@@ -81,6 +89,7 @@ class Credential:
     resource_url: str | None = None
     generation: int = 1
     refreshed: bool = False
+    unknown: Secret = Secret("{}")  # noqa: RUF009 - a secret does not change
 
     @classmethod
     def from_sign_in(cls, response: IssuedTokens, *, plan: str) -> "Credential":
@@ -133,6 +142,7 @@ class Credential:
             resource_url=response.resource_url or self.resource_url,
             generation=max(self.generation + 1, _new_generation(now)),
             refreshed=True,
+            unknown=self.unknown,
         )
 
     def state(self) -> TokenState:
@@ -170,7 +180,8 @@ class Credential:
             "generation": self.generation,
             "refreshed": self.refreshed,
         }
-        return json.dumps({k: v for k, v in record.items() if v is not None}, separators=(",", ":"))
+        known = {name: value for name, value in record.items() if value is not None}
+        return json.dumps(json.loads(self.unknown.reveal()) | known, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, record: Secret) -> "Credential":
@@ -178,29 +189,35 @@ class Credential:
 
         Raises:
             ValueError: It is not a record of this package; the message quotes nothing of it.
+            QwenStoreError: It is a record of a newer release.
         """
+        error: Exception
         try:
             return cls._from_record(json_object(record.reveal()) or {})
         except (ValueError, TypeError, KeyError):
-            pass
-        msg = "not a credential record"
-        raise ValueError(msg)
+            error = ValueError("not a credential record")
+        except QwenStoreError as exc:
+            # without the frame that holds the record
+            error = exc.with_traceback(None)
+        raise error
 
     @classmethod
     def _from_record(cls, record: dict[str, Any]) -> "Credential":
+        refuse_newer("The stored sign-in", record.get("v"), known=_VERSION)
         refresh_token, issued_at = record.get("refresh_token"), moment(record.get("issued_at")) or 0.0
-        if record["kind"] not in {"oauth", "key"} or not record["access_token"]:
+        if record["kind"] not in {"oauth", "key"}:
             raise ValueError
         return cls(
             kind=cast("Kind", record["kind"]),
             plan=_text(record["plan"]),
-            access_token=Secret(_text(record["access_token"])),
-            refresh_token=Secret(_text(refresh_token)) if refresh_token else None,
+            access_token=_token(record["access_token"]),
+            refresh_token=_token(refresh_token) if refresh_token else None,
             issued_at=issued_at,
             expires_at=None if record.get("expires_at") is None else expiry(record["expires_at"], issued_at),
             resource_url=record.get("resource_url") and _text(record["resource_url"]),
             generation=_generation(record.get("generation", 1)),
             refreshed=bool(record.get("refreshed", False)),
+            unknown=Secret(json.dumps({name: value for name, value in record.items() if name not in _FIELDS})),
         )
 
 
@@ -227,7 +244,15 @@ def _new_generation(now: float) -> int:
     return int(now * 1000)
 
 
+def _token(value: object) -> Secret:
+    # a line break would end the header that carries it
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError
+    return Secret(value)
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
+    value.encode()
     return value

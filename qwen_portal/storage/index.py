@@ -7,13 +7,15 @@ need the lock. The memory store has an index of its own that no file backs.
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol
 
-from qwen_portal.errors import QwenError
+from qwen_portal.errors import QwenError, QwenStoreError
 from qwen_portal.storage.locks import file_lock
-from qwen_portal.storage.private_files import read_private, set_aside, write_private
+from qwen_portal.storage.private_files import read_private, set_aside, try_folder, write_private
+from qwen_portal.storage.record_version import refuse_newer
+from qwen_portal.untrusted_json import LATEST_SECONDS
 
 _VERSION = 1
 # How long a change waits for other processes.
@@ -42,6 +44,7 @@ class Entry:
         rejected_by: The sign-in host and client id whose word it is that the refresh token is dead.
         ended_at: When the service refused a fresh token.
         proven: The last generation that got an answer.
+        unknown: Fields of another release, which may share the index: kept as they are.
     """
 
     kind: str
@@ -59,6 +62,7 @@ class Entry:
     rejected_by: str | None = None
     ended_at: float | None = None
     proven: int = 0
+    unknown: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -70,12 +74,14 @@ class IndexData:
         accounts: The accounts, in the order they came.
         slots: For the keyring store, the name of the slot that holds each account's credential.
         mixed: Whether a request whose quota is used up may go on to an account of another kind or plan.
+        unknown: Fields of another release, kept as they are.
     """
 
     active: str | None = None
     accounts: dict[str, Entry] = field(default_factory=dict)
     slots: dict[str, str] = field(default_factory=dict)
     mixed: bool = False
+    unknown: dict[str, Any] = field(default_factory=dict)
 
 
 class Index(Protocol):
@@ -89,6 +95,13 @@ class Index(Protocol):
 
     def read(self) -> IndexData:
         """Return a copy of the current content."""
+
+    def check_writable(self) -> None:
+        """Check that an edit would be stored, before anything depends on it.
+
+        Raises:
+            QwenStoreError: It would not.
+        """
 
     def edit(self, patience: float = EDIT_SECONDS) -> contextlib.AbstractContextManager[IndexData]:
         """Change the content; it is stored when the block ends without an error.
@@ -111,6 +124,9 @@ class MemoryIndex:
     def read(self) -> IndexData:
         """Return a copy of the current content."""
         return _parse(self._text)
+
+    def check_writable(self) -> None:
+        """Return: memory is always written."""
 
     @contextlib.contextmanager
     def edit(self, patience: float = EDIT_SECONDS) -> Iterator[IndexData]:  # noqa: ARG002 - no process shares it
@@ -139,7 +155,7 @@ class FileIndex:
         """Return the current content; a corrupt file is set aside, named in a warning, and made anew.
 
         Raises:
-            QwenStoreError: The file cannot be read.
+            QwenStoreError: The file cannot be read, or is of a newer release.
         """
         data = self._load()
         if data is None:
@@ -148,12 +164,22 @@ class FileIndex:
                 pass
         return data
 
+    def check_writable(self) -> None:
+        """Write and remove a small file in the folder, and read the index.
+
+        Raises:
+            QwenStoreError: The file system refused, others could replace the files there, or the index is of a newer
+                release.
+        """
+        try_folder(self.path.parent)
+        self.read()
+
     def _load(self) -> IndexData | None:
         text = read_private(self.path)
         if text is None:
             return IndexData()
         try:
-            return _parse(text)
+            return _parse(text, self.path)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
@@ -177,7 +203,7 @@ class FileIndex:
             patience: Seconds to wait for the lock.
 
         Raises:
-            QwenStoreError: The file cannot be read or written.
+            QwenStoreError: The file cannot be read or written, or is of a newer release.
             QwenStoreLockedError: Another process held the lock all the time.
         """
         with file_lock(self.path.with_suffix(".lock"), patience):
@@ -208,19 +234,38 @@ def check_label(label: str) -> str:
     return normal
 
 
+_FIELDS = tuple(each.name for each in fields(Entry) if each.name != "unknown")
+_PARTS = {"version", "active", "accounts", "slots", "mixed"}
+
+
 def _dump(data: IndexData) -> str:
-    accounts = {label: asdict(entry) for label, entry in data.accounts.items()}
+    """Write the record on one line: with line breaks, Python's encoder takes ten times as long."""
+    accounts = {
+        label: entry.unknown | {name: getattr(entry, name) for name in _FIELDS}
+        for label, entry in data.accounts.items()
+    }
     record = {"version": _VERSION, "active": data.active, "accounts": accounts, "slots": data.slots}
-    return json.dumps(record | {"mixed": data.mixed}, indent=1)
+    try:
+        return json.dumps(data.unknown | record | {"mixed": data.mixed})
+    except RecursionError:
+        raise QwenStoreError("The account index holds a field that is nested too deeply to be kept.") from None
 
 
-def _parse(text: str) -> IndexData:
+def _parse(text: str, what: object = "The account index") -> IndexData:
+    """Read the record.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError, RecursionError: It is none.
+        QwenStoreError: It is of a newer release.
+    """
     record: dict[str, Any] = json.loads(text)
-    accounts = {label: _entry(known) for label, known in record["accounts"].items()}
+    refuse_newer(what, record.get("version"), known=_VERSION)
+    accounts = {_encodable(label): _entry(known) for label, known in record["accounts"].items()}
     active, slots = record.get("active"), record.get("slots", {})
     named = {label: slot for label, slot in slots.items() if isinstance(slot, str)}
     in_use = active if isinstance(active, str) and active in accounts else None
-    return IndexData(in_use, accounts, named, record.get("mixed") is True)
+    unknown = {name: value for name, value in record.items() if name not in _PARTS}
+    return IndexData(in_use, accounts, named, record.get("mixed") is True, unknown)
 
 
 def _entry(known: dict[str, Any]) -> Entry:
@@ -232,7 +277,7 @@ def _entry(known: dict[str, Any]) -> Entry:
     kind, plan, store = known["kind"], known["plan"], known["store"]
     if not (isinstance(kind, str) and isinstance(plan, str) and isinstance(store, str)):
         raise TypeError
-    entry = Entry(kind, plan, store, needs_login=known.get("needs_login") is True)
+    entry = Entry(_encodable(kind), _encodable(plan), _encodable(store), needs_login=known.get("needs_login") is True)
     entry.generation, entry.proven = _whole(known.get("generation")), _whole(known.get("proven"))
     entry.expires_at = _moment(known.get("expires_at"))
     entry.exhausted_until = _moment(known.get("exhausted_until"))
@@ -241,15 +286,31 @@ def _entry(known: dict[str, Any]) -> Entry:
     entry.exhausted_models = _moments(known.get("exhausted_models"))
     entry.ended_at = _moment(known.get("ended_at"))
     entry.lost, entry.rejected_by = _text(known.get("lost")), _text(known.get("rejected_by"))
+    entry.unknown = {name: value for name, value in known.items() if name not in _FIELDS}
     return entry
 
 
+def _encodable(text: str) -> str:
+    """Return a text that can be part of a path and be printed.
+
+    Raises:
+        ValueError: It holds half a character, or NUL.
+    """
+    if "\0" in text:
+        raise ValueError
+    text.encode()
+    return text
+
+
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    with contextlib.suppress(ValueError):
+        return _encodable(value) if isinstance(value, str) else None
+    return None
 
 
 def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    """Read a generation, in ms since the epoch; one that could not be meant would never be outdone by a later one."""
+    return value if isinstance(value, int) and 0 <= value < LATEST_SECONDS * 1000 else 0
 
 
 def _moment(value: object) -> float | None:

@@ -1,8 +1,10 @@
 """The account index's place: with the credentials, in this process, beside the one file, or in HOME."""
 
+import os
 from pathlib import Path
 
 from qwen_portal.storage.index import Entry, FileIndex, Index, IndexData, MemoryIndex
+from qwen_portal.storage.private_files import make_private_folder
 
 
 def open_index(store: str, home: Path) -> Index:
@@ -24,10 +26,29 @@ def open_index(store: str, home: Path) -> Index:
     return FileIndex(home / "accounts.json", lambda: _rebuilt(home))
 
 
+def check_index(index: Index, home: Path) -> None:
+    """Check that an index could be changed, and that nobody else can change what it is kept in.
+
+    Args:
+        index: Which one.
+        home: QWEN_PORTAL_HOME.
+
+    Raises:
+        QwenStoreError: It could not, or others can; the hint says what helps.
+    """
+    if isinstance(index, FileIndex):
+        folder = index.path.parent
+        if folder.is_relative_to(home):
+            make_private_folder(home)
+        make_private_folder(folder / "locks")
+    index.check_writable()
+
+
 def one_file(store: str) -> Path | None:
     """Return the file of ``file:PATH``."""
     kind, _, path = store.partition(":")
-    return Path(path).expanduser().absolute() if kind == "file" and path else None
+    # not Path.expanduser, which raises where there is no home
+    return Path(os.path.expanduser(path)).absolute() if kind == "file" and path else None  # noqa: PTH111
 
 
 def _rebuilt(home: Path) -> IndexData:

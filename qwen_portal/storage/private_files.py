@@ -14,7 +14,8 @@ from qwen_portal.errors import QwenStoreError
 
 _MODE = 0o600
 _OTHERS = 0o077
-_LIMIT = 4 * 1024 * 1024
+# Far above an index of 100,000 accounts; what is larger is refused whole, because half a file looks like a corrupt one.
+LIMIT = 64 * 1024 * 1024
 _SIGN_IN_BYTES = 4096
 # In the names of files that are being written, so that those left by a killed process are surely ours.
 _UNFINISHED = "qwen-portal"
@@ -24,7 +25,7 @@ _POSIX = os.name == "posix"
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder that only its owner can enter; one that is there already keeps its permissions.
+    """Create a folder that only its owner can enter, with its parents; one that is there keeps its permissions.
 
     The files in it are private whatever the folder's own permissions are, and a folder that the user named may be a
     shared one, such as /tmp.
@@ -33,12 +34,23 @@ def make_private_folder(folder: Path) -> None:
         QwenStoreError: It cannot be made, or others could replace the files in it.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([each for each in (folder, *folder.parents) if not each.exists()]):
+            _make_folder(missing)
         found = folder.stat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as exc:
         raise failed("make the folder", folder, exc) from None
     if _POSIX:
         _check_folder(folder, found)
+
+
+def _make_folder(folder: Path) -> None:
+    # another process may be making the same
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(0o700)
+        # a umask can only take more away than it should
+        folder.chmod(0o700)
 
 
 def _check_folder(folder: Path, found: os.stat_result) -> None:
@@ -83,17 +95,20 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
         modified: Its time of change, in ms since the epoch; now if not given.
 
     Raises:
-        QwenStoreError: The file system refused; the old content is untouched.
+        QwenStoreError: The file system refused, or the text is too large; the old content is untouched.
     """
     import tempfile
 
+    content = text.encode()
+    if len(content) > LIMIT:
+        raise _too_large(path)
     make_private_folder(path.parent)
     temporary = None
     try:
         # mkstemp creates 0600 whatever the umask says, under a name nobody can guess
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{_UNFINISHED}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if modified is not None:
@@ -115,10 +130,10 @@ def unfinished(path: Path) -> list[Path]:
 
 
 def read_private(path: Path) -> str | None:
-    """Read a private file; ``None`` where there is none.
+    """Read a private file whole; ``None`` where there is none.
 
     Raises:
-        QwenStoreError: It is a link, not a plain file, of another user, readable by others, or unreadable.
+        QwenStoreError: It is a link, not a plain file, of another user, readable by others, too large, or unreadable.
     """
     return _read(path, refused=_OTHERS)
 
@@ -127,7 +142,7 @@ def read_owned(path: Path) -> str | None:
     """Read a file of this user that another program wrote, with the permissions it chose; ``None`` without one.
 
     Raises:
-        QwenStoreError: It is a link, not a plain file, of another user, or unreadable.
+        QwenStoreError: It is a link, not a plain file, of another user, too large, or unreadable.
     """
     return _read(path, refused=0)
 
@@ -142,11 +157,14 @@ def _read(path: Path, *, refused: int) -> str | None:
     try:
         _check_opened(path, os.fstat(handle), refused)
         with os.fdopen(os.dup(handle), "rb") as file:
-            return file.read(_LIMIT).decode("utf-8", errors="replace")
+            content = file.read(LIMIT + 1)
     except OSError as exc:
         raise failed("read", path, exc) from None
     finally:
         os.close(handle)
+    if len(content) > LIMIT:
+        raise _too_large(path)
+    return content.decode("utf-8", errors="replace")
 
 
 def _check_opened(path: Path, found: os.stat_result, refused: int) -> None:
@@ -217,6 +235,11 @@ def failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
         f"Could not {what} {path}: {exc.strerror or exc}.",
         hint="Check the folder's owner, permissions and free space, or set QWEN_PORTAL_HOME to another one.",
     )
+
+
+def _too_large(path: Path) -> QwenStoreError:
+    size = f"{LIMIT // 2**20} MiB"
+    return _refused(path, f"over {size} is too large", f"See what is in {path}: this package writes at most {size}.")
 
 
 def _refused(path: Path, why: str, hint: str) -> QwenStoreError:

@@ -6,15 +6,19 @@ but the store fails, the rescue file takes it.
 """
 
 import json
+import logging
 import os
 import time
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.locks import REFRESH_LOCK_SECONDS
 from qwen_portal.storage.private_files import read_private, remove, write_private
+
+_log = logging.getLogger("qwen_portal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Note:
         pid: Process that began it.
         outcome: ``open`` while under way (or if the process died), ``no-answer`` if the token was sent and no new one
             came back, ``not-stored`` if the answer could not be stored.
+        started: When that process began, as its system counts; empty where that cannot be known.
+        unknown: Fields of another release, kept as they are.
     """
 
     generation: int
@@ -35,12 +41,27 @@ class Note:
     at: float
     pid: int
     outcome: Literal["open", "no-answer", "not-stored"] = "open"
+    started: str = ""
+    unknown: dict[str, Any] = field(default_factory=dict)
 
     def is_about(self, credential: Credential) -> bool:
         """Tell whether it was this credential's refresh token that was to be spent."""
         token = credential.refresh_token
         # The generation too: a server may leave a refresh token good, and then the next one looks the same.
         return token is not None and (credential.generation, token.fingerprint()) == (self.generation, self.fingerprint)
+
+    def is_running(self) -> bool:
+        """Tell whether another process, which is still there, is in the middle of it.
+
+        Its lock does not tell: somebody may have removed the file. Its number alone does not either: the system gives
+        it to another process one day, in a new container at once.
+        """
+        now = time.time()
+        # compared, not subtracted: there are numbers that no float takes
+        is_recent = now - REFRESH_LOCK_SECONDS <= self.at <= now + REFRESH_LOCK_SECONDS
+        if self.outcome != "open" or self.pid == os.getpid() or not is_recent:
+            return False
+        return self.started != "" and self.started == _started(self.pid)
 
     def loss_reason(self) -> str:
         """Tell in a sentence how the sign-in may have been lost."""
@@ -49,6 +70,8 @@ class Note:
             return f"the refresh at {when} was sent, and an answer with the new token never arrived"
         if self.outcome == "not-stored":
             return f"the new token of the refresh at {when} could not be stored"
+        if self.is_running():
+            return f"another program (pid {self.pid}) began the refresh at {when} and has not stored its answer"
         return f"the program (pid {self.pid}) was ended in the middle of the refresh at {when}"
 
     def when(self) -> str:
@@ -83,7 +106,8 @@ class Journal:
             QwenStoreError: The note cannot be written; nothing has been spent.
         """
         fingerprint = credential.refresh_token.fingerprint() if credential.refresh_token else ""
-        self._write(Note(credential.generation, fingerprint, time.time(), os.getpid()))
+        pid = os.getpid()
+        self._write(Note(credential.generation, fingerprint, time.time(), pid, started=_started(pid)))
 
     def end(self, outcome: Literal["no-answer", "not-stored"]) -> None:
         """Note how it ended, if not well."""
@@ -103,23 +127,29 @@ class Journal:
         text = read_private(self._note)
         if text is None:
             return None
-        known = {item.name for item in fields(Note)}
+        names = {item.name for item in fields(Note)} - {"unknown"}
         try:
-            record = {name: value for name, value in json.loads(text).items() if name in known}
-            return Note(**record) if isinstance(record["at"], int | float) else None
+            record = json.loads(text)
+            known = {name: value for name, value in record.items() if name in names}
+            unknown = {name: value for name, value in record.items() if name not in names}
+            return Note(**known, unknown=unknown) if isinstance(known["at"], int | float) else None
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
     def pending(self, generation: int) -> str | None:
-        """Tell in a sentence what the next call will find here, for people; no secret is read.
+        """Tell in a sentence what the next call will find here, for people; no secret is told.
 
         Args:
             generation: Of the credential in use; a note about another one is history.
 
         Raises:
-            QwenStoreError: The note cannot be read.
+            QwenStoreError: The note or the rescue cannot be read, or is of a newer release.
         """
         if self._rescue.exists():
+            try:
+                self._load_rescue()
+            except ValueError:
+                return self._unreadable()
             return f"a refreshed token waits in {self._rescue} until its store takes it"
         note = self.read()
         if note is None or note.generation != generation:
@@ -135,14 +165,24 @@ class Journal:
         write_private(self._rescue, credential.to_json())
 
     def rescued(self) -> Credential | None:
-        """Return the credential that was rescued, if there is one."""
-        text = read_private(self._rescue)
-        if text is None:
+        """Return the credential that was rescued, if there is one.
+
+        Raises:
+            QwenStoreError: It cannot be read, or is of a newer release.
+        """
+        if not self._rescue.exists():
             return None
         try:
-            return Credential.from_json(Secret(text))
+            return self._load_rescue()
         except ValueError:
+            _log.warning("%s", self._unreadable())
             return None
+
+    def _load_rescue(self) -> Credential:
+        return Credential.from_json(Secret(read_private(self._rescue) or ""))
+
+    def _unreadable(self) -> str:
+        return f"the rescued token in {self._rescue} cannot be read"
 
     def clear(self) -> None:
         """Forget the note and the rescue: the store has the sign-in."""
@@ -150,4 +190,16 @@ class Journal:
         remove(self._note)
 
     def _write(self, note: Note) -> None:
-        write_private(self._note, json.dumps(asdict(note)))
+        known = {name: value for name, value in asdict(note).items() if name != "unknown"}
+        write_private(self._note, json.dumps(note.unknown | known))
+
+
+def _started(pid: int) -> str:
+    """Return when a living process began, in its system's own count; empty if it is gone, or nobody can tell."""
+    try:
+        after_name = Path(f"/proc/{pid:d}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+        state, started = after_name[0], after_name[19]
+    except (OSError, ValueError, IndexError, TypeError):
+        return ""
+    # one that was killed is listed until its parent asks how it ended
+    return "" if state in {"Z", "X"} else started

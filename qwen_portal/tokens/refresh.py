@@ -83,6 +83,7 @@ class Refresher:
         with self._accounts.locked(account.label):
             # a sign-in may have moved the account to another store meanwhile
             account = self._accounts.choose(account.label)
+            self._await_other_process(account)
             current = self._newest(account)
             if current.kind != "oauth" or is_valid(current, refused, fresh=in_background):
                 return current
@@ -108,6 +109,15 @@ class Refresher:
         except (QwenStoreError, QwenTokenNotAvailableError):
             # there may be a rescue; without one, reading it again under the lock tells what is wrong
             return None
+
+    def _await_other_process(self, account: Account) -> None:
+        """Wait for the refresh of a process that had the lock before: its file may have been removed meanwhile."""
+        journal = self._accounts.journal(account.label)
+        while journal is not None and (note := journal.read()) is not None and note.is_running():
+            stored = self._stored(account)
+            if stored is None or not note.is_about(stored):
+                return
+            self._sleep(_LOOK_SECONDS)
 
     def _newest(self, account: Account) -> Credential:
         """Read the store under the lock; a credential that was rescued goes back into it first."""

@@ -8,6 +8,7 @@ from qwen_portal.errors import QwenError
 from qwen_portal.settings import PLACES
 from qwen_portal.storage.credential import Credential
 from qwen_portal.storage.index import Index
+from qwen_portal.storage.index_location import one_file
 
 
 class Store(Protocol):
@@ -49,7 +50,16 @@ class Store(Protocol):
         """Return a newer credential left by an interrupted :meth:`save`, or ``None``."""
 
     def delete(self, label: str) -> bool:
-        """Remove the account's credential; tell whether there was one."""
+        """Remove the account's credential, and what was set aside of it; tell whether there was one."""
+
+    def damage(self, label: str) -> str | None:
+        """Say why the account's credential is lost, without touching it.
+
+        ``None`` if it is not, or if to look may ask a person, as a keyring does.
+
+        Raises:
+            QwenStoreError: It is not lost, but cannot be read now.
+        """
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Return what keeps other programs, which share the store, from a refresh while ours is under way."""
@@ -73,8 +83,8 @@ def open_store(name: str, *, home: Path, index: Index) -> Store:
     if name == "file" or name.startswith("file:"):
         from qwen_portal.storage.stores.file import FileStore, OneFileStore
 
-        path = name.removeprefix("file:")
-        return FileStore(home) if name == "file" else OneFileStore(Path(path).expanduser().absolute())
+        one = one_file(name)
+        return FileStore(home) if one is None else OneFileStore(one)
     if name == "qwen-cli":
         from qwen_portal.storage.stores.qwen_cli import QwenCliStore
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.credential_files import credentials_folder, damaged_copy_of
 from qwen_portal.storage.private_files import (
     file_name,
     read_private,
@@ -32,7 +33,7 @@ class FileStore:
     is_shared = False
 
     def __init__(self, home: Path) -> None:
-        self._folder = home / "credentials"
+        self._folder = credentials_folder(home)
 
     def path(self, label: str) -> Path:
         """Return the account's file."""
@@ -61,7 +62,8 @@ class FileStore:
         """Return the account's credential, or ``None``.
 
         Raises:
-            QwenStoreError: The file is unsafe or unreadable; a corrupt one is kept beside as ``.corrupt``.
+            QwenStoreError: The file is unsafe or unreadable, or of a newer release; a corrupt one is kept beside as
+                ``.corrupt``.
         """
         path = self.path(label)
         record = _wrapped(read_private(path))
@@ -87,12 +89,36 @@ class FileStore:
             raise QwenStoreError(msg)
         self._tidy(label)
 
+    def damage(self, label: str) -> str | None:
+        """Say why the account's sign-in is lost, without touching its file; ``None`` if it is not.
+
+        Raises:
+            QwenStoreError: The file is unsafe or unreadable, or of a newer release.
+        """
+        path = self.path(label)
+        record = _wrapped(read_private(path))
+        if record is not None:
+            try:
+                Credential.from_json(record)
+            except ValueError:
+                return f"its file {path} cannot be read"
+            return None
+        aside = damaged_copy_of(path)
+        return f"its file {path} is gone" if aside is None else f"its file could not be read, and is kept as {aside}"
+
+    def damaged_copy(self, label: str) -> Path | None:
+        """Return where a file of the account that could not be read was set aside, if it was."""
+        return damaged_copy_of(self.path(label))
+
     def interrupted_save(self, label: str) -> Credential | None:
         """Return ``None``: a file is replaced in one step."""
 
     def delete(self, label: str) -> bool:
-        """Remove the account's file; tell whether there was one."""
+        """Remove the account's file, and what was set aside of it; tell whether there was one."""
         self._tidy(label)
+        aside = self.damaged_copy(label)
+        if aside is not None:
+            remove(aside)
         return remove(self.path(label))
 
     def _tidy(self, label: str) -> None:

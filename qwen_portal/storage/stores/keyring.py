@@ -159,6 +159,9 @@ class KeyringStore:
             data.slots.pop(label, None)
         return bool(present)
 
+    def damage(self, label: str) -> str | None:
+        """Return ``None``: a keyring is not opened to look."""
+
     def exclusive(self) -> contextlib.AbstractContextManager[object]:
         """Return nothing to hold: no other program shares these slots."""
         return contextlib.nullcontext()

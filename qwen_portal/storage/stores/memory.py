@@ -36,6 +36,9 @@ class MemoryStore:
         """Remove the account's credential; tell whether there was one."""
         return self._credentials.pop(label, None) is not None
 
+    def damage(self, label: str) -> str | None:
+        """Return ``None``: nothing happens to memory."""
+
     def forked(self) -> None:
         """Keep the access tokens alone: a refresh token that parent and child both have, one of them spends."""
         self._credentials = {

@@ -1,0 +1,102 @@
+"""Whatever would keep a sign-in from being kept is found before a person is sent to the browser."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qwen_portal.emulator import Emulator
+from qwen_portal.errors import QwenStoreError
+from qwen_portal.session import Session
+from qwen_portal.storage.stores.keyring import KeyringStore
+from tests.canaries import KEY, assert_none_in
+from tests.cli.program import run
+from tests.login_never_lost.accounts import next_process, sign_in_as
+from tests.storage.fake_keyring import FakeKeyring
+
+STORES = ["file", "keyring", "qwen-cli", "file:PATH"]
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o777])
+def any_umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set the umask, back to the old one afterwards."""
+    old = os.umask(request.param)
+    yield
+    os.umask(old)
+
+
+def keep_in(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Choose a store whose folders are not there yet, and return the topmost of them that matters to it."""
+    monkeypatch.setenv("QWEN_PORTAL_HOME", str(tmp_path / "a" / "home"))
+    monkeypatch.setenv("QWEN_HOME", str(tmp_path / "b" / "qwen"))
+    monkeypatch.setenv("QWEN_PORTAL_STORE", store.replace("PATH", str(tmp_path / "c" / "one" / "token.json")))
+    if store == "keyring":
+        accounts = Session().accounts
+        accounts._stores["keyring"] = KeyringStore(accounts.index, FakeKeyring())
+    return tmp_path / "c" / "one" if store == "file:PATH" else tmp_path / "a" / "home"
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_every_folder_is_made_for_its_owner_alone(
+    store: str, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, any_umask: None
+) -> None:
+    """Whatever the umask: those above it too, those of a refresh and of a rescue as well."""
+    keep_in(store, tmp_path, monkeypatch)
+    sign_in_as("default")
+    journal = Session().accounts.journal("default")
+    assert journal is not None
+    journal.rescue(Session().accounts.load(Session().choose()))
+    if store != "keyring":
+        assert next_process()
+    made = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert len(made) > 3
+    assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in made} == {"0o700"}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_home_that_everybody_can_change_is_refused_before_the_flow(
+    store: str, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3 and the command that mends it; the sign-in host is not asked."""
+    folder = keep_in(store, tmp_path, monkeypatch)
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    result = run("login", "--no-browser")
+    assert result.exit_code == 3
+    assert f"chmod o-w {folder}" in result.stderr
+    assert emulator.log() == []
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("in_the_way", ["locks", "accounts.json"])
+def test_what_stands_in_the_way_of_the_index_is_found_before_the_flow(
+    in_the_way: str, store: str, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in a folder's place, and the other way round."""
+    keep_in(store, tmp_path, monkeypatch)
+    index = Session().accounts.index
+    folder = getattr(index, "path", tmp_path).parent
+    folder.mkdir(parents=True)
+    if in_the_way == "locks":
+        (folder / in_the_way).write_text("")
+    else:
+        (folder / in_the_way).mkdir()
+    with pytest.raises(QwenStoreError, match=in_the_way):
+        sign_in_as("default")
+    assert emulator.log() == []
+
+
+@pytest.mark.parametrize("store", ["file", "file:PATH"])
+def test_a_key_is_kept_whole_or_not_at_all(
+    store: str, tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No credential lies in its store that the index does not know."""
+    folder = keep_in(store, tmp_path, monkeypatch)
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    result = run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    assert result.exit_code == 3
+    texts = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file())
+    assert_none_in(texts)
