@@ -83,7 +83,10 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let programs run without coverage.py: a Ctrl-C that strikes in its tracer leaves its lock taken, for ever."""
+    """Let programs run without coverage.py, which takes longer than they do where they import LangChain or LiteLLM.
+
+    And a Ctrl-C that strikes in its tracer leaves its lock taken, for ever.
+    """
     for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
         monkeypatch.delenv(name, raising=False)
 

@@ -30,6 +30,7 @@ def test_one_model_on_four_loops_in_turn(emulator: Emulator) -> None:
     assert len(emulator.chats()) == 8
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_program_that_tidies_nothing_up_is_served_too(emulator: Emulator) -> None:
     """The same in a program of its own that closes nothing: four requests, and a silent stderr."""
     program = (

@@ -73,6 +73,9 @@ except SystemExit as exc:
 """
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process, too, wait for an answer that is held."""

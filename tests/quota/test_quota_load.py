@@ -20,6 +20,8 @@ from tests.login_never_lost.programs import programs
 from tests.repeats import TRIES
 from tests.ways import HELLO
 
+pytestmark = pytest.mark.long
+
 ACCOUNTS = [f"account-{number:02}" for number in range(20)]
 TURNS = min(TRIES, 25)
 PER_SECOND, REQUESTS = 50, min(60 * TRIES, 1500)
