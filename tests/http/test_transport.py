@@ -236,6 +236,24 @@ def test_a_silent_answer_ends_in_a_timeout(ask: Way, signed_in: Emulator, over_w
     assert 10 < limit <= 30
 
 
+@pytest.mark.parametrize(("ask", "read"), [(ask, 600) for ask in WHOLE] + [(ask, 120) for ask in STREAMED])
+def test_a_host_that_is_not_there_is_given_up_sooner_than_one_that_thinks(
+    ask: Way, read: float, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds to connect; the whole time for an answer, two minutes for each piece of a streamed one."""
+    limits: list[dict[str, float]] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        limits.append(request.extensions["timeout"])
+        return httpx.Response(400, json={})
+
+    with answering(note, monkeypatch), pytest.raises(QwenBadRequestError):
+        ask(timeout=600)
+    (limit,) = limits
+    assert limit["connect"] == 10
+    assert limit["read"] == pytest.approx(read, rel=0.1)
+
+
 @pytest.mark.parametrize("ask", STREAMED)
 def test_a_stream_that_never_ends_is_limited_too(
     ask: Way, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
