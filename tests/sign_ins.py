@@ -13,6 +13,7 @@ def keep_sign_in(emulator: Emulator, label: str = "default") -> None:
     state = emulator.state
     with state.lock:
         life, ledger = state.settings.access_life, state.ledger
+        ledger.new_device_code("", state.clock.now()).decision = "used"
         grant = ledger.new_grant()
         access = ledger.new_access_token(grant, state.clock.now() + life, refreshed=False)
         refresh = ledger.new_refresh_token(grant)
