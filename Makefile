@@ -12,6 +12,10 @@ WHEEL_PARTS := $(shell find $(PACKAGES) -not -path '*/__pycache__*') pyproject.t
 # PYTHONSAFEPATH keeps the checkout off sys.path, in child processes too: what is tested is the installed wheel.
 TEST_ENV := PYTHONSAFEPATH=1 TESTED_WHEEL_DIR=$(CURDIR)/dist
 
+# A worker for each core. Neighbours stay on one worker, which makes a module's fixtures once; who is done early takes of
+# what the others have not begun.
+ON_ALL_CORES := -n logical --dist worksteal
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-real lanes peers torture mutants lint format types bench dist record requirements clean
@@ -23,8 +27,9 @@ demo: $(INSTALLED) ## sign in, LangChain, LiteLLM, against the embedded emulator
 	$(BIN)/qwen-portal demo
 
 test: $(INSTALLED) ## the test suite against the built wheel, with its coverage gate; no network
+	@echo "The test suite, on all cores (three to five minutes on two of them)."
 	$(BIN)/coverage erase
-	$(TEST_ENV) $(BIN)/coverage run $(BIN)/pytest -m "not real"
+	$(TEST_ENV) $(BIN)/coverage run $(BIN)/pytest -m "not real" $(ON_ALL_CORES)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 	@echo "The emulator, apart (a test instrument; --omit replaces the configured omission of it):"
@@ -41,8 +46,8 @@ lanes: $(INSTALLED) ## the doors on other LangChain, openai and LiteLLM, pinned 
 peers: $(INSTALLED) ## ChatQwenPortal beside five other chat models: one table, the same checks for each
 	scripts/peers.sh $(BIN)/python dist/*.whl $(PEERS)
 
-torture: $(INSTALLED) ## every danger to a sign-in with 200 interrupts of each kind instead of 20; TORTURE=n for n
-	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost
+torture: $(INSTALLED) ## every danger to a sign-in 200 times instead of 5, and the load in full; TORTURE=n for n
+	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost tests/quota/test_quota_load.py
 
 mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
 	$(BIN)/python scripts/mutants.py
@@ -78,14 +83,17 @@ clean: ## remove everything the targets made
 
 $(TOOLS): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }
-	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r requirements/dev.txt
-	touch $@
+	@echo "First, once: a Python environment in .venv (some seconds)."
+	@$(PYTHON) -m venv --clear .venv
+	@echo "Then the $$(grep -c == $<) pinned packages of $< into it (one to three minutes; pip is quiet meanwhile)."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r $<
+	@touch $@
 
 # The wheel is built from the sdist, so the sdist is known to be complete.
 $(INSTALLED): $(TOOLS) $(WHEEL_PARTS)
-	rm -rf dist
-	$(BIN)/python -m build --no-isolation --outdir dist
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall dist/*.whl
-	$(BIN)/python -m pip check
-	touch $@
+	@echo "Building sdist and wheel into dist/, and installing the wheel (ten to twenty seconds)."
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist >.venv/build.log 2>&1 || { cat .venv/build.log >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index --no-deps --force-reinstall dist/*.whl
+	@$(BIN)/python -m pip check
+	@touch $@

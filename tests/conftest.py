@@ -1,17 +1,21 @@
 """What every test gets: an environment of its own, and on request an emulator and a signed-in account."""
 
+import functools
 import logging
 import os
 import signal
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import certifi
 import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
-from qwen_portal.session import Session
-from qwen_portal.sign_in.device_flow import sign_in
+from tests.sign_ins import keep_sign_in
+from tests.silence import reads_end_when, silence_of_the_emulator
 
 # litellm would fetch its price table from the network when it is imported.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
@@ -34,6 +38,34 @@ _FOREIGN = (
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the long tests begin first."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates_read_once() -> Iterator[None]:
+    """Read the certificates once: no test asks a host that has one, and reading them took a third of the time."""
+    make = ssl.create_default_context
+    shared = functools.cache(lambda: make(cafile=certifi.where()))
+
+    def create(*args: Any, **options: Any) -> ssl.SSLContext:
+        return shared() if (args, options) == ((), {"cafile": certifi.where()}) else make(*args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", create)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disk_not_waited_for() -> Iterator[None]:
+    """Let writes reach the disk when they will: no test cuts the power, and each would wait for the disk some ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        # it refuses what fsync refuses: a descriptor that is not open
+        patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give each test a HOME and a file store of its own, and nothing of the developer's settings."""
@@ -51,7 +83,10 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 @pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let programs run without coverage.py: a Ctrl-C that strikes in its tracer leaves its lock taken, for ever."""
+    """Let programs run without coverage.py, which takes longer than they do where they import LangChain or LiteLLM.
+
+    And a Ctrl-C that strikes in its tracer leaves its lock taken, for ever.
+    """
     for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
         monkeypatch.delenv(name, raising=False)
 
@@ -67,5 +102,12 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 @pytest.fixture
 def signed_in(emulator: Emulator) -> Emulator:
     """Sign the account ``default`` in at the emulator."""
-    sign_in(Session(), None, show=lambda event: None, sleep=lambda seconds: None)
+    keep_sign_in(emulator)
     return emulator
+
+
+@pytest.fixture
+def over_when_silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Let a client's limit be over as soon as the emulator has fallen silent; give the limits that were."""
+    with reads_end_when(silence_of_the_emulator(monkeypatch).is_set, monkeypatch) as over:
+        yield over

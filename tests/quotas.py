@@ -13,9 +13,9 @@ from qwen_portal.account.cool_downs import forget
 from qwen_portal.emulator import Emulator
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in.device_flow import sign_in
 from qwen_portal.storage.credential import Credential
 from tests.scripted import Handler
+from tests.sign_ins import keep_sign_in
 
 TOOL: dict[str, Any] = {
     "type": "function",
@@ -55,7 +55,7 @@ def two_accounts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Two]:
         monkeypatch.setenv("QWEN_PORTAL_ALLOWED_HOSTS", hosts)
         for label, service in (("b", second), ("a", first)):
             monkeypatch.setenv("QWEN_PORTAL_OAUTH_URL", service.url)
-            sign_in(Session(), label, show=lambda event: None, sleep=lambda seconds: None)
+            keep_sign_in(service, label)
         yield Two(first, second)
 
 

@@ -21,10 +21,12 @@ def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
         asked.append(request)
         return handler(request)
 
-    with httpx.Client(transport=httpx.MockTransport(note)) as client, monkeypatch.context() as patch:
+    # with the options of the real ones: what they forbid, such as to follow a redirect, is forbidden here too
+    options = {**pools.OPTIONS, "transport": httpx.MockTransport(note)}
+    with httpx.Client(**options) as client, monkeypatch.context() as patch:
         patch.setattr(pools, "_sync_pool", client)
         patch.setattr(pools, "lone_client", lambda: nullcontext(client))
-        patch.setattr(pools, "lone_async_client", lambda: httpx.AsyncClient(transport=httpx.MockTransport(note)))
+        patch.setattr(pools, "lone_async_client", lambda: httpx.AsyncClient(**options))
         yield asked
 
 

@@ -160,11 +160,9 @@ def test_recording_with_a_key_holds_no_key(emulator: Emulator, tmp_path: Path, m
     check(tmp_path, [key])
 
 
-def test_recording_with_a_sign_in_leaves_none_behind(
-    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_recording_with_a_sign_in_leaves_none_behind(emulator: Emulator, tmp_path: Path) -> None:
     """What ``--service`` does without a key: it signs in for the recording alone, and tokens of that are nowhere."""
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    emulator.configure(interval=0.01)
     record_service(tmp_path)
     assert (tmp_path / "sign_in" / "refresh.yaml").exists()
     check(tmp_path, emulator.issued_tokens())

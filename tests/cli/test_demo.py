@@ -12,6 +12,7 @@ from qwen_portal.emulator import LogEntry, Place
 from qwen_portal.errors import QwenError
 
 
+@pytest.mark.long
 # LiteLLM looks at every attribute of a stream's last chunk, two that pydantic wants read from the class among them.
 @pytest.mark.filterwarnings(
     r"ignore:Accessing the 'model_\w*fields' attribute on the instance:pydantic.warnings.PydanticDeprecatedSince211"

@@ -25,7 +25,7 @@ class Person:
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
         # No certificates are needed on loopback, and loading them costs more than a test.
-        self.http = httpx.Client(base_url=emulator.url, trust_env=False, verify=False)  # noqa: S501
+        self.http = httpx.Client(base_url=emulator.url, trust_env=False, verify=False, timeout=60)  # noqa: S501
         self.bearer = ""
 
     def device(self, host: str | None = None, **changes: str) -> httpx.Response:

@@ -9,6 +9,8 @@ import pytest
 from qwen_portal.emulator import Emulator
 from tests.children import loopback_only
 
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("unmeasured")]
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 120
 

@@ -19,8 +19,8 @@ from qwen_portal.errors import (
 )
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in.device_flow import sign_in
 from qwen_portal.storage.credential import Credential
+from tests.sign_ins import keep_sign_in
 from tests.ways import HELLO
 
 Call = Callable[..., Any]
@@ -98,7 +98,7 @@ def test_a_refused_token_is_renewed_once(ask: Call, signed_in: Emulator) -> None
 @BOTH
 def test_a_named_account_signs(ask: Call, signed_in: Emulator) -> None:
     """Whichever account is active."""
-    sign_in(Session(), "work", show=lambda event: None, sleep=lambda seconds: None)
+    keep_sign_in(signed_in, "work")
     for label in ("default", "work", None):
         ask(client={"account": label})
     first, second, third = [chat.headers["authorization"] for chat in signed_in.chats()]

@@ -3,8 +3,10 @@
 import asyncio
 import itertools
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -25,10 +27,13 @@ from qwen_portal.errors import (
     QwenStreamError,
     QwenTimeoutError,
 )
-from qwen_portal.http import exchange, retry
+from qwen_portal.http import exchange, pools, retry
 from qwen_portal.secrets import Secret
+from qwen_portal.service.plans import find_plan
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
+from tests.connections import busy
+from tests.proxy import refusing_proxy
 from tests.scripted import answering
 from tests.ways import ALL, HELLO, STREAMED, WHOLE, Way
 
@@ -209,21 +214,44 @@ def test_a_stream_that_breaks_keeps_what_came(
 
 
 @pytest.mark.parametrize("ask", STREAMED)
-def test_a_silent_stream_ends_in_a_timeout(ask: Way, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_stream_ends_in_a_timeout(
+    ask: Way, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch, over_when_silent: list[float]
+) -> None:
     """No chunk within the limit: a typed error with the text so far."""
-    monkeypatch.setattr(exchange, "CHUNK_TIMEOUT", 0.2)
+    monkeypatch.setattr(exchange, "CHUNK_TIMEOUT", 20.0)
     signed_in.scenario("silence")
-    with pytest.raises(QwenTimeoutError, match="no chunk") as caught:
+    with pytest.raises(QwenTimeoutError, match="no chunk for 20 s") as caught:
         ask()
     assert caught.value.partial_text
+    assert over_when_silent == [20.0]
 
 
 @pytest.mark.parametrize("ask", WHOLE)
-def test_a_silent_answer_ends_in_a_timeout(ask: Way, signed_in: Emulator) -> None:
+def test_a_silent_answer_ends_in_a_timeout(ask: Way, signed_in: Emulator, over_when_silent: list[float]) -> None:
     """The caller's limit holds for the whole answer."""
     signed_in.scenario("silence")
-    with pytest.raises(QwenTimeoutError, match=r"no answer for 0\.2 s"):
-        ask(timeout=0.2)
+    with pytest.raises(QwenTimeoutError, match="no answer for 30 s"):
+        ask(timeout=30)
+    (limit,) = over_when_silent
+    assert 10 < limit <= 30
+
+
+@pytest.mark.parametrize(("ask", "read"), [(ask, 600) for ask in WHOLE] + [(ask, 120) for ask in STREAMED])
+def test_a_host_that_is_not_there_is_given_up_sooner_than_one_that_thinks(
+    ask: Way, read: float, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds to connect; the whole time for an answer, two minutes for each piece of a streamed one."""
+    limits: list[dict[str, float]] = []
+
+    def note(request: httpx.Request) -> httpx.Response:
+        limits.append(request.extensions["timeout"])
+        return httpx.Response(400, json={})
+
+    with answering(note, monkeypatch), pytest.raises(QwenBadRequestError):
+        ask(timeout=600)
+    (limit,) = limits
+    assert limit["connect"] == 10
+    assert limit["read"] == pytest.approx(read, rel=0.1)
 
 
 @pytest.mark.parametrize("ask", STREAMED)
@@ -445,24 +473,32 @@ def test_leaving_a_stream_early_closes_the_connection(signed_in: Emulator) -> No
     signed_in.scenario("silence")
     stream = qwen_portal.PortalClient().stream(HELLO)
     next(stream)
+    assert busy(pools.sync_pool())
     stream.close()
-    assert list(itertools.islice(stream, 0)) == []
+    assert not busy(pools.sync_pool())
     signed_in.scenario("silence", on=False)
     assert qwen_portal.PortalClient().chat(HELLO)["choices"]
 
 
 def test_one_async_client_serves_many_event_loops(signed_in: Emulator) -> None:
-    """Four loops after each other, each with its own connections: four requests."""
+    """Four loops that live side by side, each with a pool of its own that it keeps: eight requests."""
     client = qwen_portal.AsyncPortalClient()
 
-    async def ask() -> dict[str, Any]:
-        try:
-            return await client.chat(HELLO)
-        finally:
-            await qwen_portal.aclose()
+    async def pool() -> httpx.AsyncClient:
+        return pools.async_pool()
 
-    assert all(asyncio.run(ask())["choices"] for _ in range(4))
-    assert len(signed_in.chats()) == 4
+    async def ask() -> dict[str, Any]:
+        return await client.chat(HELLO)
+
+    with ExitStack() as stack:
+        loops = [stack.enter_context(asyncio.Runner()) for _ in range(4)]
+        own = [loop.run(pool()) for loop in loops]
+        assert len(set(own)) == 4
+        assert all(loop.run(ask())["choices"] for loop in loops * 2)
+        assert [loop.run(pool()) for loop in loops] == own
+        for loop in loops:
+            loop.run(qwen_portal.aclose())
+    assert len(signed_in.chats()) == 8
 
 
 @pytest.mark.parametrize("ask", STREAMED)
@@ -481,10 +517,13 @@ def test_a_proxy_is_not_used_for_loopback(ask: Way, signed_in: Emulator, monkeyp
     assert "4" in ask()
 
 
-def test_other_hosts_go_through_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """HTTPS_PROXY holds for Qwen's hosts: the dead proxy is what cannot be reached."""
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+@pytest.mark.parametrize("ask", ALL)
+def test_other_hosts_go_through_the_proxy(ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTPS_PROXY holds for Qwen's hosts: the proxy is asked for the way, and its refusal is what is told."""
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-sp-x")
     monkeypatch.setenv("QWEN_PORTAL_PLAN", "coding")
-    with pytest.raises(QwenConnectionError, match="could not be reached"):
-        qwen_portal.PortalClient(max_retries=0).chat(HELLO)
+    with refusing_proxy() as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with pytest.raises(QwenConnectionError, match="403 Forbidden"):
+            ask(client={"max_retries": 0})
+    assert proxy.asked == [f"CONNECT {urlsplit(find_plan('coding').base_url).hostname}:443 HTTP/1.1"]

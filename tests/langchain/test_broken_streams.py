@@ -44,10 +44,11 @@ def _assert_is(error: Any, scenario: str) -> None:
 
 @pytest.mark.parametrize("ask", STREAMED)
 @pytest.mark.parametrize("scenario", BREAKS)
+@pytest.mark.usefixtures("over_when_silent")
 def test_the_text_so_far_is_in_the_error(ask: Way, scenario: str, signed_in: Emulator) -> None:
     """Whatever ended the stream."""
     signed_in.scenario(scenario)
-    error = _failure(ask, ChatQwenPortal(timeout=1), "Count to 30")
+    error = _failure(ask, ChatQwenPortal(), "Count to 30")
     _assert_is(error, scenario)
     assert error.partial_text.startswith("1")
     assert error.partial_tool_calls == []
@@ -55,10 +56,11 @@ def test_the_text_so_far_is_in_the_error(ask: Way, scenario: str, signed_in: Emu
 
 @pytest.mark.parametrize("ask", STREAMED)
 @pytest.mark.parametrize("scenario", BREAKS)
+@pytest.mark.usefixtures("over_when_silent")
 def test_the_tool_calls_so_far_are_in_the_error(ask: Way, scenario: str, signed_in: Emulator) -> None:
     """With their names, ids and as much of the arguments as came."""
     signed_in.scenario(scenario)
-    error = _failure(ask, ChatQwenPortal(timeout=1).bind_tools([add]), "Use add to compute 17 plus 25.")
+    error = _failure(ask, ChatQwenPortal().bind_tools([add]), "Use add to compute 17 plus 25.")
     _assert_is(error, scenario)
     (call,) = error.partial_tool_calls
     assert call["function"]["name"] == "add"

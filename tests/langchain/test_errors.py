@@ -91,12 +91,13 @@ def test_nobody_there_is_a_connection_error(ask: Way, signed_in: Emulator) -> No
         ("silence", qwen.QwenTimeoutError, langchain.ModelTimeoutError),
     ],
 )
+@pytest.mark.usefixtures("over_when_silent")
 def test_a_broken_stream_keeps_what_came(
     ask: Way, scenario: str, ours: type[Exception], theirs: type[Exception], signed_in: Emulator
 ) -> None:
     """Trouble in the middle of an answer is typed, and the text received so far is in the error."""
     signed_in.scenario(scenario)
-    error = _failure(ask, ChatQwenPortal(timeout=1), "Count to 30")
+    error = _failure(ask, ChatQwenPortal(), "Count to 30")
     assert {ours, theirs} <= set(type(error).__mro__)
     assert error.partial_text.startswith("1")
     assert error.partial_text == error.__cause__.partial_text

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,19 +16,21 @@ pytestmark = pytest.mark.usefixtures("signed_in")
 
 
 def test_one_model_on_four_loops_in_turn(emulator: Emulator) -> None:
-    """asyncio.run four times: four answers, four requests at the server."""
+    """Four loops, each asked twice, and none closed before the last has answered: eight answers, eight requests."""
     model = ChatQwenPortal()
 
     async def ask() -> str:
-        try:
-            return (await model.ainvoke("What is 2+2?")).text
-        finally:
-            await qwen_portal.aclose()
+        return (await model.ainvoke("What is 2+2?")).text
 
-    assert [asyncio.run(ask()) for _ in range(4)] == ["2+2 = 4"] * 4
-    assert len(emulator.chats()) == 4
+    with ExitStack() as stack:
+        loops = [stack.enter_context(asyncio.Runner()) for _ in range(4)]
+        assert [loop.run(ask()) for loop in loops * 2] == ["2+2 = 4"] * 8
+        for loop in loops:
+            loop.run(qwen_portal.aclose())
+    assert len(emulator.chats()) == 8
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_program_that_tidies_nothing_up_is_served_too(emulator: Emulator) -> None:
     """The same in a program of its own that closes nothing: four requests, and a silent stderr."""
     program = (
@@ -41,16 +44,16 @@ def test_a_program_that_tidies_nothing_up_is_served_too(emulator: Emulator) -> N
 
 
 def test_many_questions_at_once_on_each_loop(emulator: Emulator) -> None:
-    """gather(8) on two loops: sixteen requests."""
+    """gather(8) on two loops that live side by side: sixteen requests."""
     model = ChatQwenPortal()
 
     async def ask() -> list[str]:
-        try:
-            return [answer.text for answer in await asyncio.gather(*(model.ainvoke("What is 2+2?") for _ in range(8)))]
-        finally:
-            await qwen_portal.aclose()
+        return [answer.text for answer in await asyncio.gather(*(model.ainvoke("What is 2+2?") for _ in range(8)))]
 
-    assert [asyncio.run(ask()) for _ in range(2)] == [["2+2 = 4"] * 8] * 2
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        assert [loop.run(ask()) for loop in (one, other)] == [["2+2 = 4"] * 8] * 2
+        for loop in (one, other):
+            loop.run(qwen_portal.aclose())
     assert len(emulator.chats()) == 16
 
 

@@ -23,6 +23,7 @@ from langchain_qwen_portal.response_cache import FullAnswers
 from qwen_portal import QwenBadRequestError, __version__
 from qwen_portal.emulator import Emulator
 from tests.langchain.ways import Way, ainvoke, invoke
+from tests.sign_ins import keep_sign_in
 
 CODER = {"max_input_tokens": 1_000_000, "max_output_tokens": 65_536, "image_inputs": False, "reasoning_output": True}
 VISION = {"max_input_tokens": 131_072, "max_output_tokens": 8_192, "image_inputs": True, "reasoning_output": False}
@@ -32,6 +33,7 @@ def _has(profile: Any, facts: dict[str, Any]) -> bool:
     return {name: profile[name] for name in facts} == facts
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_importing_the_package_loads_no_langchain() -> None:
     """The import is free until the class is touched."""
     code = (
@@ -139,10 +141,7 @@ def test_a_changed_plan_brings_its_own_profile() -> None:
 @pytest.mark.usefixtures("signed_in")
 def test_accounts_share_a_response_cache(emulator: Emulator) -> None:
     """Who pays is not part of the key; the options and the model behind the name are."""
-    from qwen_portal.session import Session
-    from qwen_portal.sign_in.device_flow import sign_in
-
-    sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
+    keep_sign_in(emulator, "second")
     cache = InMemoryCache()
     for account in ("default", "second", None):
         model = ChatQwenPortal(account=account, cache=cache, timeout=30, max_retries=1, on_quota="switch", store="file")
@@ -260,10 +259,7 @@ def test_a_built_in_tool_of_openais_does_not_change_the_protocol(signed_in: Emul
 @pytest.mark.usefixtures("signed_in")
 def test_two_accounts_are_two_models(emulator: Emulator) -> None:
     """account= pins a model to its account."""
-    from qwen_portal.session import Session
-    from qwen_portal.sign_in.device_flow import sign_in
-
-    sign_in(Session(), "second", show=lambda event: None, sleep=lambda seconds: None)
+    keep_sign_in(emulator, "second")
     for account in ("default", "second"):
         ChatQwenPortal(account=account).invoke("Hi")
     assert [entry.account for entry in emulator.chats()] == [1, 2]

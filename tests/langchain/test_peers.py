@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -16,6 +18,8 @@ def _environment(folder: Path, script: str) -> None:
     python.chmod(0o755)
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unmeasured")
 def test_we_hold_every_row_and_a_broken_environment_is_no_peer_that_we_beat(tmp_path: Path) -> None:
     """A row that we do not hold breaks a promise; a peer that cannot even start has been compared with nothing."""
     _environment(tmp_path / "qwen-portal", f'exec "{sys.executable}" "$@"')

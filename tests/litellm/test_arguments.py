@@ -8,9 +8,8 @@ from litellm.router import Router
 
 from qwen_portal import QwenBadRequestError
 from qwen_portal.emulator import Emulator
-from qwen_portal.session import Session
-from qwen_portal.sign_in.device_flow import sign_in
 from tests.litellm.ways import CALLS, HELLO, MODEL, call
+from tests.sign_ins import keep_sign_in
 
 VISION = "qwen-portal/vision-model"
 # An argument, and what the hint says.
@@ -67,8 +66,8 @@ def test_a_router_does_not_repeat_nonsense(signed_in: Emulator, monkeypatch: pyt
 
 def test_a_number_as_the_account_is_its_label(signed_in: Emulator) -> None:
     """YAML reads a label of digits as a number."""
-    sign_in(Session(), "2026", show=lambda event: None, sleep=lambda seconds: None)
-    sign_in(Session(), "later", show=lambda event: None, sleep=lambda seconds: None)
+    keep_sign_in(signed_in, "2026")
+    keep_sign_in(signed_in, "later")
     router = Router(model_list=[{"model_name": "qwen", "litellm_params": {"model": MODEL, "qwen_account": 2026}}])
     router.completion("qwen", messages=HELLO)
     assert [entry.account for entry in signed_in.chats()] == [2]

@@ -107,11 +107,13 @@ def test_json_instead_of_a_stream_is_a_server_error(signed_in: Emulator, way: st
 
 
 @pytest.mark.parametrize("way", ["completion", "acompletion"])
-def test_silence_is_a_timeout(signed_in: Emulator, way: str) -> None:
+def test_silence_is_a_timeout(signed_in: Emulator, way: str, over_when_silent: list[float]) -> None:
     """The call ends after its seconds."""
     signed_in.scenario("silence")
     with pytest.raises(exceptions.Timeout, match="QWEN_PORTAL_TIMEOUT") as caught:
-        CALLS[way](timeout=0.2)
+        CALLS[way](timeout=30)
+    (limit,) = over_when_silent
+    assert 10 < limit <= 30
     assert isinstance(caught.value.__cause__, errors.QwenTimeoutError)
 
 

@@ -7,16 +7,15 @@ from litellm import exceptions
 from litellm.router import Router
 
 from qwen_portal.emulator import Emulator
-from qwen_portal.session import Session
-from qwen_portal.sign_in.device_flow import sign_in
 from tests.canaries import KEY, assert_none_in
 from tests.litellm.ways import CALLS, HELLO, MODEL, call
+from tests.sign_ins import keep_sign_in
 
 
 @pytest.fixture
 def two_accounts(signed_in: Emulator) -> Emulator:
     """Sign a second account, ``work``, in; it becomes the active one."""
-    sign_in(Session(), "work", show=lambda event: None, sleep=lambda seconds: None)
+    keep_sign_in(signed_in, "work")
     return signed_in
 
 

@@ -131,6 +131,8 @@ def test_both_models_are_listed_for_wildcards() -> None:
     assert litellm.models_by_provider["qwen-portal"] == {MODEL, VISION}
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unmeasured")
 def test_importing_registers_quietly_and_at_once() -> None:
     """In a fresh interpreter the name is known before the first call, and nothing is logged."""
     code = (
@@ -203,6 +205,8 @@ def test_calls_go_on_after_a_proxy_has_reloaded(
     assert litellm.get_model_info(MODEL)["max_output_tokens"] == 65_536
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unmeasured")
 def test_the_shims_can_be_left_out() -> None:
     """With LITELLM_QWEN_PORTAL_SHIMS=0 LiteLLM's functions are its own."""
     code = (

@@ -14,16 +14,12 @@ from litellm_qwen_portal.chunks import UsageFirst
 from qwen_portal import QwenStreamError
 from qwen_portal.emulator import Emulator
 from qwen_portal.http import pools
+from tests.connections import busy
 from tests.litellm.conftest import finish_logging
 from tests.litellm.ways import HELLO, MODEL, WAYS, aask_stream, achunks, ask, ask_stream, call, chunks, run
 
 STREAMS = {"stream": ask_stream, "astream": aask_stream}
 READ = {"stream": chunks, "astream": achunks}
-
-
-def busy(pool: Any) -> list[Any]:
-    """Return the connections that are neither idle nor closed."""
-    return [each for each in pool._transport._pool.connections if not (each.is_idle() or each.is_closed())]
 
 
 @pytest.mark.parametrize("way", STREAMS)

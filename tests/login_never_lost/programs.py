@@ -10,8 +10,9 @@ from typing import Self
 from tests.login_never_lost.accounts import PATIENCE
 
 # At the end of the path: these helpers are found in the checkout, the package where it is installed. What the test
-# does to the store shows at once, not only after 100 ms.
+# does to the store shows at once, not only after 100 ms; and nothing is waited for that only a power cut would show.
 _BEGIN = f"""
+import os; os.fsync = os.fstat
 import sys; sys.path.append({str(Path(__file__).parents[2])!r})
 import qwen_portal.storage.index_cache; qwen_portal.storage.index_cache._SECONDS = 0.0
 """

@@ -4,7 +4,6 @@ In each try the refresh token is spent already and the answer is held back, whic
 """
 
 import asyncio
-import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
@@ -30,8 +29,8 @@ from tests.login_never_lost.accounts import (
     stored,
 )
 from tests.login_never_lost.programs import Program, programs
+from tests.repeats import TRIES
 
-TRIES = int(os.environ.get("TORTURE", "20"))
 _AT_ONCE = 10
 # The answer is held for as long as the slowest machine needs.
 _PATIENT = """
@@ -72,6 +71,9 @@ except SystemExit as exc:
     print("leaving with", exc.code, flush=True)
     raise
 """
+
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(autouse=True)

@@ -9,16 +9,19 @@ import qwen_portal
 from qwen_portal.emulator import Emulator
 from tests.login_never_lost.accounts import LABEL, end_token, refreshes, sign_in_as, stored
 from tests.login_never_lost.crowd import one_refresh_each_round
+from tests.repeats import TRIES
 
 
+@pytest.mark.long
 def test_eight_processes_of_16_threads_and_100_tasks_make_one_refresh(signed_in: Emulator) -> None:
     """928 callers with one token whose time is over: all are served, the refresh token is spent once."""
     one_refresh_each_round(signed_in, (16, 100))
 
 
-def test_fifty_tokens_in_a_row_lose_no_sign_in(signed_in: Emulator) -> None:
+@pytest.mark.long
+def test_many_tokens_in_a_row_lose_no_sign_in(signed_in: Emulator) -> None:
     """Each token ends as soon as everybody used it: one refresh for each, and at the end the sign-in lives."""
-    one_refresh_each_round(signed_in, *[(2, 4)] * 50)
+    one_refresh_each_round(signed_in, *[(2, 4)] * TRIES)
 
 
 def test_threads_and_tasks_need_no_file_to_make_one_refresh(

@@ -7,7 +7,8 @@ import pytest
 from tests.notebooks.running import run
 
 
-@pytest.mark.usefixtures("kernel")
+@pytest.mark.long
+@pytest.mark.usefixtures("kernel", "unmeasured")
 def test_agents_work_without_an_account(tmp_path: Path) -> None:
     """Ten steps, data, a summary, and a file: each cell shows what it promises."""
     outputs = run("agents", tmp_path)

@@ -8,7 +8,8 @@ from qwen_portal.emulator import Emulator
 from tests.notebooks.running import run
 
 
-@pytest.mark.usefixtures("kernel")
+@pytest.mark.long
+@pytest.mark.usefixtures("kernel", "unmeasured")
 def test_notebook_runs_without_an_account(tmp_path: Path) -> None:
     """Every cell runs, and each part shows what it promises."""
     outputs = run("quickstart", tmp_path)
@@ -21,7 +22,8 @@ def test_notebook_runs_without_an_account(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("accounts.json")), "the notebook signed in outside of its temporary folder"
 
 
-@pytest.mark.usefixtures("kernel")
+@pytest.mark.long
+@pytest.mark.usefixtures("kernel", "unmeasured")
 def test_notebook_runs_with_a_key(tmp_path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has an account is not signed in to the emulator: the account answers."""
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-placeholder")

@@ -25,6 +25,7 @@ from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.stores import keyring as keyring_store
 from qwen_portal.storage.stores.keyring import RECORD_LIMIT, KeyringStore
 from tests.canaries import ACCESS, REFRESH, assert_none_in_error
+from tests.login_never_lost.accounts import PATIENCE
 from tests.storage.fake_keyring import FakeKeyring
 
 ACCEPTED = [macOS.Keyring, Windows.WinVaultKeyring, SecretService.Keyring, kwallet.DBusKeyring, libsecret.Keyring]
@@ -316,7 +317,7 @@ def test_a_hanging_keyring_is_given_up_and_asked_nothing_more(
             with pytest.raises(QwenStoreUnavailableError, match=r"did not answer within 0\.05 s") as caught:
                 operation()
             assert_none_in_error(caught.value)
-    assert entered.acquire(blocking=False)
+    assert entered.acquire(timeout=PATIENCE)
     assert not entered.acquire(blocking=False)
     release.set()
     assert generation_in(store) == 1

@@ -63,6 +63,16 @@ def manager(accounts: Accounts, pauses: list[float] | None = None) -> TokenManag
     return TokenManager(accounts, oauth_url="https://chat.qwen.ai", client_id="id", sleep=noted.append)
 
 
+def await_landing(tokens: TokenManager) -> None:
+    """Wait until no refresh is under way and the last one's token is in use, which happens under one lock."""
+    while True:
+        with tokens._gate:
+            flight = tokens._flights.get(LABEL)
+        if flight is None:
+            return
+        flight.exception(30)
+
+
 def expire(accounts: Accounts, **changes: object) -> None:
     """Put a sign-in whose token's time is over into the store."""
     past = time.time() - 10
@@ -179,8 +189,7 @@ def test_a_refresh_ahead_of_time_that_fails_is_tried_again_after_a_minute(
     for moment, tries in ((1000.0, 1), (1059.0, 1), (1061.0, 2)):
         clock[0] = moment
         tokens.get(account)
-        while (flight := tokens._flights.get(LABEL)) is not None:
-            flight.exception(30)
+        await_landing(tokens)
         assert len(spent) == tries
     assert tokens.get(account).access_token.reveal() == "second"
     assert "could not be refreshed yet" in caplog.text
@@ -197,8 +206,7 @@ def test_a_sign_in_that_ended_stops_the_refresh_ahead_of_time(
     spent = answer_refresh(monkeypatch, QwenRefreshTokenInvalidError("dead"))
     for _ in range(3):
         assert tokens.get(accounts.choose()).access_token.reveal() == "first"
-        while (flight := tokens._flights.get(LABEL)) is not None:
-            flight.exception(30)
+        await_landing(tokens)
     assert len(spent) == 1
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
     assert "qwen-portal login default" in caplog.text
@@ -218,8 +226,7 @@ def test_keep_alive_refreshes_without_requests(accounts: Accounts, monkeypatch: 
     tokens = manager(accounts)
     with tokens.keep_alive(accounts.choose()):
         assert done.wait(30)
-        while (flight := tokens._flights.get(LABEL)) is not None:
-            flight.result(30)
+        await_landing(tokens)
     assert tokens.get(accounts.choose()).access_token.reveal() == "second"
 
 

@@ -1,10 +1,9 @@
 """Several processes, one refused token: everybody is served, one refresh is made."""
 
 import json
-import subprocess
-import sys
 
 from qwen_portal.emulator import Emulator
+from tests.login_never_lost.programs import programs
 
 WORKER = """
 import json, sys, threading
@@ -19,11 +18,12 @@ def ask():
     except Exception as exc:
         errors.append(repr(exc))
 
+print("ready", flush=True)
 sys.stdin.readline()
 threads = [threading.Thread(target=ask) for _ in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
-print(json.dumps({"answers": answers, "errors": errors}))
+print(json.dumps({"answers": answers, "errors": errors}), flush=True)
 """
 
 
@@ -32,18 +32,21 @@ def refreshes(emulator: Emulator) -> int:
     return len(emulator.log("refresh"))
 
 
+def ask_at_once() -> list[dict[str, list[str]]]:
+    """Let four processes of eight threads ask together; return what each process was told."""
+    with programs(WORKER, [()] * 4) as workers:
+        assert {worker.hear() for worker in workers} == {"ready"}
+        for worker in workers:
+            worker.say("go")
+        results = [json.loads(worker.hear()) for worker in workers]
+        assert [worker.end()[0] for worker in workers] == [0] * 4
+    return results
+
+
 def test_four_processes_with_eight_threads_and_one_revoked_token(signed_in: Emulator) -> None:
     """32 calls meet a 401 at once; all are answered after one refresh."""
     signed_in.revoke()
-    workers = [
-        subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    results = [json.loads(worker.communicate(timeout=120)[0]) for worker in workers]
+    results = ask_at_once()
     assert [result["errors"] for result in results] == [[], [], [], []]
     answers = [answer for result in results for answer in result["answers"]]
     assert len(answers) == 32
@@ -54,11 +57,7 @@ def test_four_processes_with_eight_threads_and_one_revoked_token(signed_in: Emul
 def test_a_service_that_always_refuses_sees_one_refresh(signed_in: Emulator) -> None:
     """Four processes, eight calls each, every chat a 401: one refresh, because each one spends the refresh token."""
     signed_in.scenario("ended")
-    workers = [
-        subprocess.Popen([sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(4)
-    ]
-    results = [json.loads(worker.communicate("go\n", timeout=120)[0]) for worker in workers]
+    results = ask_at_once()
     errors = [error for result in results for error in result["errors"]]
     assert len(errors) == 32
     assert all("QwenServiceEndedError" in error for error in errors)
