@@ -10,6 +10,7 @@ from typing import Any, cast
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import convert_to_model_response_object
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
+from litellm_qwen_portal.errors import unreadable_answers
 from qwen_portal.quota.attempts import TAG
 
 Chunk = dict[str, Any]
@@ -54,7 +55,8 @@ class UsageFirst:
         return {**choice, "finish_reason": None} if has_content else None
 
     def _chunk(self, choices: list[Chunk], **more: Any) -> ModelResponseStream:
-        return ModelResponseStream(**self._envelope, choices=choices, **more)  # type: ignore[arg-type] # it takes dicts
+        with unreadable_answers():
+            return ModelResponseStream(**self._envelope, choices=choices, **more)  # type: ignore[arg-type] # it takes dicts
 
 
 def whole_answer(answer: dict[str, Any], model: str, model_response: ModelResponse) -> ModelResponse:
@@ -67,9 +69,11 @@ def whole_answer(answer: dict[str, Any], model: str, model_response: ModelRespon
         model_response: The empty response that LiteLLM made for this call.
     """
     plain = {name: value for name, value in answer.items() if name != TAG} | {"model": model}
-    filled = cast(
-        "ModelResponse", convert_to_model_response_object(response_object=plain, model_response_object=model_response)
-    )
+    with unreadable_answers():
+        filled = cast(
+            "ModelResponse",
+            convert_to_model_response_object(response_object=plain, model_response_object=model_response),
+        )
     if TAG in answer:
         filled._hidden_params[TAG] = answer[TAG]  # noqa: SLF001 - LiteLLM's place for what is beside an answer
     return filled

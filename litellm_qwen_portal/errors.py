@@ -24,6 +24,7 @@ from litellm.exceptions import (
 )
 
 from qwen_portal import errors
+from qwen_portal.secrets import printable
 
 PROVIDER = "qwen-portal"
 
@@ -68,6 +69,20 @@ def raised_as_litellm(model: str) -> Iterator[None]:
         yield
     except errors.QwenError as exc:
         raise to_litellm(exc, model) from exc
+
+
+@contextmanager
+def unreadable_answers() -> Iterator[None]:
+    """Turn what LiteLLM's own reading of an answer raises into an error of the core.
+
+    Raises:
+        QwenServerError: The answer has a field that LiteLLM cannot take.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as exc:
+        reason = printable(str(exc), limit=200)
+        raise errors.QwenServerError(f"LiteLLM cannot read the answer: {type(exc).__name__}: {reason}.") from exc
 
 
 def to_litellm(error: errors.QwenError, model: str) -> Exception:

@@ -26,14 +26,14 @@ class QwenPortalLLM(CustomLLM):
         with raised_as_litellm(given["model"]):
             call = _begin(given)
             answer = call.client().chat(**call.arguments())
-        return whole_answer(answer, call.model, given["model_response"])
+            return whole_answer(answer, call.model, given["model_response"])
 
     async def acompletion(self, *_args: Any, **given: Any) -> ModelResponse:
         """Ask for a whole answer without blocking the event loop."""
         with raised_as_litellm(given["model"]):
             call = _begin(given)
             answer = await call.async_client().chat(**call.arguments())
-        return whole_answer(answer, call.model, given["model_response"])
+            return whole_answer(answer, call.model, given["model_response"])
 
     def streaming(  # type: ignore[override] # LiteLLM takes its own stream chunks too, see CustomStreamWrapper
         self, *_args: Any, **given: Any

@@ -193,11 +193,7 @@ def _checked(kw: dict[str, Any]) -> dict[str, Any]:
 
 def _judge(response: httpx.Response) -> None:
     """Keep the SDK from repeating what no repetition helps against."""
-    try:
-        body = response.json()
-    except (ValueError, RecursionError):
-        return
-    if is_quota(response.status_code, body):
+    if is_quota(response.status_code, response.content):
         response.headers["x-should-retry"] = "false"
 
 

@@ -15,12 +15,15 @@ from qwen_portal.errors import (
     QwenAuthenticationError,
     QwenBadRequestError,
     QwenConnectionError,
+    QwenPlanNotForProgramsError,
     QwenStreamError,
     QwenTimeoutError,
 )
+from qwen_portal.http.answer_fields import UnreadableError
 from qwen_portal.http.chat_request import ChatRequest
-from qwen_portal.http.chunks import is_answer
+from qwen_portal.http.completions import whole_answer
 from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
+from qwen_portal.http.refusals import is_refusal
 from qwen_portal.http.retry import Retries
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
@@ -91,18 +94,29 @@ class Exchange:
 
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
-        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "")
+        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "").lower()
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
-        error = error_from_response(
-            response.status_code,
-            response.headers,
-            response.content,
-            host=self.host,
-            secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
+        return self.explained(
+            error_from_response(
+                response.status_code,
+                response.headers,
+                response.content,
+                host=self.host,
+                secrets=self.secrets(response),
+            )
         )
+
+    def secrets(self, response: httpx.Response) -> list[Secret]:
+        """Return what the server was told, and nobody else is to read."""
+        return [Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))]
+
+    def explained(self, error: QwenAPIError) -> QwenAPIError:
+        """Say what the refusal of a key means; other errors are returned as they are."""
         if self.account.kind == "oauth" or not isinstance(error, QwenAuthenticationError):
+            return error
+        if isinstance(error, QwenPlanNotForProgramsError):
             return error
         return self._key_refused(error) if is_wrong_key(error) else self._not_allowed(error)
 
@@ -181,7 +195,12 @@ def _completion(response: httpx.Response) -> dict[str, Any] | None:
         body = response.json()
     except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, dict) and body.get("choices") and is_answer(body) else None
+    if not isinstance(body, dict) or not body.get("choices") or is_refusal(body):
+        return None
+    try:
+        return whole_answer(body)
+    except UnreadableError:
+        return None
 
 
 def _reason(exc: Exception) -> str:
