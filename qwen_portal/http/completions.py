@@ -129,7 +129,7 @@ class StreamedAnswer:
         self.has_content = self.has_content or has_content
         self.is_finished = self.is_finished or choice.reason is not None
         rest = known_fields(raw, without=_READ_APART)
-        if not rest and not has_content and set(delta) == {"content"}:
+        if not rest and delta == {"content": ""}:
             return None
         return {**rest, "index": index, "delta": delta, "finish_reason": None}
 
@@ -167,7 +167,7 @@ class _Choice:
 
     def end(self, index: int) -> Answer:
         """Return the choice of the last chunk: why it ended, and what was lacking until then."""
-        delta: Answer = {name: clean(half) for name, half in self._halves.items() if half}
+        delta: Answer = {"content": ""} | {name: clean(half) for name, half in self._halves.items() if half}
         calls = self.calls.end(cut=self.reason == CUT)
         if calls:
             delta["tool_calls"] = calls

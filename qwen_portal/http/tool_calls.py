@@ -191,26 +191,28 @@ class _Call:
         if said.arguments:
             self._arguments.append(said.arguments)
             self._nesting.feed(said.arguments)
-        # anything but an object is kept until it can be read as a whole
-        return self._tell() if self._name and self._nesting.is_object else None
+        # what has no id or no name yet, or is no object, is kept until it has, or can be read as a whole
+        return self._tell(self._untold()) if self._id and self._name and self._nesting.is_object else None
 
     def begin(self) -> Call | None:
-        """Return name and id where another call begins, so that the calls keep their order."""
-        return self._tell() if self._name and not self._doubtful and not self._nesting.has_begun else None
+        """Return what was kept where another call begins, so that the calls keep their order."""
+        if not self._name or self._doubtful or self._told_id:
+            return None
+        self._id = self._id or _new_id()
+        return self._tell(self._untold() if self._nesting.is_object else "")
 
     def end(self, *, cut: bool) -> Call | None:
         """Return what is lacking when the answer is over."""
         if not self.is_real():
             return None
         self._id = self._id or _new_id()
-        if self._nesting.is_object and self._told:
-            lacking = "" if cut else self._nesting.closing("".join(self._arguments)) or ""
+        whole = "".join(self._arguments)
+        if self._told:
+            lacking = "" if cut else self._nesting.closing(whole) or ""
         else:
-            lacking = readable_arguments("".join(self._arguments), cut=cut)
-            self._told = len(self._arguments)
+            lacking = readable_arguments(whole, cut=cut)
         told = self._tell(lacking)
-        is_news = told["id"] or told["function"]["name"] or told["function"]["arguments"]
-        return told if is_news else None
+        return told if told["id"] or told["function"]["name"] or lacking else None
 
     def so_far(self) -> Call:
         return _entry(self._id, self._name, "".join(self._arguments))
@@ -221,13 +223,16 @@ class _Call:
         elif not self._name.endswith(name):
             self._name += name
 
-    def _tell(self, lacking: str = "") -> Call:
-        call_id = "" if self._told_id else self._id
-        name = self._name[len(self._told_name) :]
+    def _untold(self) -> str:
         pieces = self._arguments[self._told :]
-        self._told_id, self._told_name, self._told = bool(self._id), self._name, len(self._arguments)
-        function = {"name": name or None, "arguments": "".join(pieces) + lacking}
-        return {"index": self._index, "id": call_id or None, "type": "function", "function": function}
+        self._told = len(self._arguments)
+        return "".join(pieces)
+
+    def _tell(self, arguments: str) -> Call:
+        call_id = None if self._told_id else self._id
+        function = {"name": self._name[len(self._told_name) :] or None, "arguments": arguments}
+        self._told_id, self._told_name = True, self._name
+        return {"index": self._index, "id": call_id, "type": "function", "function": function}
 
 
 class _Nesting:
