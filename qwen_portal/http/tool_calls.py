@@ -45,7 +45,7 @@ def read_fragment(raw: object) -> Fragment:
     )
 
 
-def whole_calls(raw: Iterable[object], *, cut: bool) -> list[Call]:
+def whole_calls(raw: Iterable[Any], *, cut: bool) -> list[Call]:
     """Return the calls of a whole answer.
 
     Args:
@@ -56,12 +56,12 @@ def whole_calls(raw: Iterable[object], *, cut: bool) -> list[Call]:
         UnreadableError: One has a type that no call has.
     """
     calls, ids = [], set[str]()
-    for entry in raw:
-        said = read_fragment(entry)
+    for raw_call in raw:
+        said = read_fragment(raw_call)
         call_id = said.call_id if said.call_id and said.call_id not in ids else _new_id()
         ids.add(call_id)
-        known = {name: value for name, value in record(entry, "a tool call").items() if name != "index"}
-        calls.append({**known, **_entry(call_id, said.name, readable_arguments(said.arguments, cut=cut))})
+        made = {**raw_call, **_entry(call_id, said.name, readable_arguments(said.arguments, cut=cut))}
+        calls.append(made if said.place is None else {**made, "index": said.place})
     return calls
 
 
