@@ -49,7 +49,7 @@ class Refused(NamedTuple):
     status: int = 200
     kind: str = SSE
 
-    def response(self) -> httpx.Response:
+    def answer(self, _request: httpx.Request) -> httpx.Response:
         """Answer with it."""
         return httpx.Response(self.status, content=self.content, headers={"content-type": self.kind})
 

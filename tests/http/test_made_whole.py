@@ -221,7 +221,7 @@ def test_every_character_of_a_call_is_looked_at_a_fixed_number_of_times(monkeypa
         return real_loads(text, **options)
 
     monkeypatch.setattr(tool_calls._Nesting, "feed", feed)
-    monkeypatch.setattr(tool_calls.json, "loads", loads)
+    monkeypatch.setattr("qwen_portal.http.tool_calls.json.loads", loads)
     calls = StreamedCalls()
     pieces = [piece for each in fragments for piece in calls.add(call(each))] + calls.end(cut=False)
     assert "".join(piece["function"]["arguments"] for piece in pieces) == arguments

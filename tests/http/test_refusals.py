@@ -9,6 +9,7 @@ import qwen_portal
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenAPIError,
+    QwenContentFilterError,
     QwenPlanNotForProgramsError,
     QwenQuotaExceededError,
     QwenRateLimitError,
@@ -46,7 +47,7 @@ def test_a_refusal_is_its_class_with_its_words(case: Refused, ask: Way, monkeypa
     Whole and streamed, sync and async; asked once, because no repetition was allowed.
     """
     keep_key()
-    with answering(lambda request: case.response(), monkeypatch) as asked, pytest.raises(QwenAPIError) as caught:
+    with answering(case.answer, monkeypatch) as asked, pytest.raises(QwenAPIError) as caught:
         ask(client=QUIET)
     assert type(caught.value) is case.error
     assert case.words in str(caught.value)
@@ -62,8 +63,8 @@ def test_an_event_of_dashscopes_has_status_code_and_id(ask: Way, monkeypatch: py
     refused = event_error(400, "DataInspectionFailed", "Output data may contain inappropriate content.")
     before = framed(chunk({"content": "Once"}))
     for content in (refused, before + refused):
-        response = httpx.Response(200, content=content, headers={"content-type": SSE})
-        with answering(lambda request, r=response: r, monkeypatch) as asked, pytest.raises(QwenAPIError) as caught:
+        case = Refused("", content, QwenContentFilterError, "")
+        with answering(case.answer, monkeypatch) as asked, pytest.raises(case.error) as caught:
             ask()
         assert (caught.value.status, caught.value.code) == (400, "DataInspectionFailed")
         assert caught.value.request_id == "r-1"
@@ -181,7 +182,7 @@ def test_a_plan_for_other_clients_names_those_for_programs(ask: Way, monkeypatch
     """goose#8005: the hint is neither "change what the message names" nor that the key is wrong."""
     keep_key("mine", "coding-intl")
     with (
-        answering(lambda request: REFUSED["405"].response(), monkeypatch),
+        answering(REFUSED["405"].answer, monkeypatch),
         pytest.raises(QwenPlanNotForProgramsError) as caught,
     ):
         ask()

@@ -73,7 +73,7 @@ def test_whole_and_streamed_agree_about_what_is_invalid(entry: Any, monkeypatch:
 def test_a_refusal_is_of_both_worlds(case: Refused, ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
     """hermes-agent#58017, OpenKB#242, guidellm#743, lemonade#2826, langchain#37532, #39300: see tests/reported.py."""
     keep_key()
-    with answering(lambda request: case.response(), monkeypatch), pytest.raises(QwenError) as caught:
+    with answering(case.answer, monkeypatch), pytest.raises(QwenError) as caught:
         ask(ChatQwenPortal(max_retries=0, on_quota="error"), "Hi")
     assert isinstance(caught.value, case.error)
     assert isinstance(caught.value, ModelError)
@@ -85,7 +85,7 @@ def test_a_plan_for_other_clients_is_an_authentication_error(monkeypatch: pytest
     """goose#8005: both trees know it."""
     keep_key()
     with (
-        answering(lambda request: REFUSED["405"].response(), monkeypatch),
+        answering(REFUSED["405"].answer, monkeypatch),
         pytest.raises(QwenPlanNotForProgramsError) as caught,
     ):
         ChatQwenPortal().invoke("Hi")

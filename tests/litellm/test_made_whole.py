@@ -72,7 +72,7 @@ def test_a_refusal_is_litellms(case: Refused, way: str, monkeypatch: pytest.Monk
     """hermes-agent#58017, OpenKB#242, guidellm#743, lemonade#2826, langchain#37532, goose#8005; tests/reported.py."""
     keep_key()
     monkeypatch.setenv("QWEN_PORTAL_ON_QUOTA", "error")
-    with answering(lambda request: case.response(), monkeypatch), pytest.raises(THEIRS[case.error]) as caught:
+    with answering(case.answer, monkeypatch), pytest.raises(THEIRS[case.error]) as caught:
         CALLS[way](max_retries=0)
     assert type(caught.value.__cause__) is case.error
     assert case.words in str(caught.value)
