@@ -98,6 +98,7 @@ class RequestBuilder:
                 "The list of messages is empty.",
                 hint="Pass at least one, such as {'role': 'user', 'content': 'Hello'}.",
             )
+        body["messages"] = [_with_content(message) for message in body["messages"]]
         if not allow_images:
             _check_images(body["messages"], wanted, plan)
         row = plan_model(wanted, plan)
@@ -201,6 +202,14 @@ def _disable_thinking_if_forced(body: dict[str, Any], *, thinking: bool) -> None
     asked = [body.pop(name, None) for name in ("enable_thinking", "thinking_budget", "reasoning_effort")]
     if thinking or any(value is not None for value in asked):
         body["enable_thinking"] = False
+
+
+def _with_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the message with text, if only empty text, where it has none, as one that only calls tools.
+
+    The service refuses a message without ``content``. Source: docs/protocol.md, "Chat errors".
+    """
+    return message if message.get("content") is not None else {**message, "content": ""}
 
 
 def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:
