@@ -8,7 +8,7 @@ from typing import Any
 
 from qwen_portal.emulator.clues import Clues
 from qwen_portal.emulator.completion import ToolCall
-from qwen_portal.emulator.refusals import Body, text_of
+from qwen_portal.emulator.messages import Body, text_of
 from qwen_portal.emulator.schema_values import SchemaValues
 
 # Words that say nothing about what a prompt is after.
