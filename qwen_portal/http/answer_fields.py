@@ -7,6 +7,7 @@ with a line in the log.
 import logging
 import math
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 _log = logging.getLogger("qwen_portal")
@@ -68,6 +69,32 @@ def text_of(value: object, what: str) -> str:
     return clean(raw_text(value, what))
 
 
+def raw_texts(said: Mapping[str, Any]) -> dict[str, str]:
+    """Read ``content`` and ``reasoning_content`` of a message or a delta; each may end in half a character.
+
+    Newer servers of open weights name the second ``reasoning``; where content comes in parts, it may be among them.
+
+    Raises:
+        UnreadableError: One of them is no text.
+    """
+    content, reasoning = said.get("content"), said.get("reasoning_content")
+    thoughts: list[Any] = []
+    if isinstance(content, list):
+        thoughts = [part["thinking"] for part in content if _is_thought(part)]
+        content = [part for part in content if not _is_thought(part)]
+    if reasoning is None and isinstance(said.get("reasoning"), str):
+        reasoning = said["reasoning"]
+    return {
+        "content": raw_text(content, "content"),
+        "reasoning_content": raw_text(reasoning, "reasoning_content")
+        + "".join(raw_text(thought, "thinking") for thought in thoughts),
+    }
+
+
+def _is_thought(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") == "thinking" and "thinking" in part
+
+
 def clean(text: str) -> str:
     """Join the halves of characters (surrogates), and replace what has no other half by U+FFFD."""
     try:
@@ -123,7 +150,7 @@ def _count(name: str, value: object) -> Any:
     return value if is_cost else None
 
 
-def known_fields(given: Mapping[str, Any], *, without: frozenset[str]) -> dict[str, Any]:
+def known_fields(given: Mapping[str, Any], *, without: AbstractSet[str]) -> dict[str, Any]:
     """Return the fields that have the types of OpenAI's, and those that OpenAI does not know.
 
     Args:

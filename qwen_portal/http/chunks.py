@@ -92,7 +92,8 @@ class ChunkReader:
         if event.data is None:
             self._aside = "\n".join(event.strays)
             return None
-        if not event.data.strip():
+        # some keep the connection alive with nothing, some with null
+        if event.data.strip() in ("", "null"):
             return None
         try:
             chunk = json.loads(event.data)

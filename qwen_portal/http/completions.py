@@ -13,9 +13,8 @@ from qwen_portal.http.answer_fields import (
     entries,
     index_of,
     known_fields,
-    raw_text,
+    raw_texts,
     record,
-    text_of,
     usage_of,
 )
 from qwen_portal.http.tool_calls import StreamedCalls, whole_calls
@@ -48,14 +47,20 @@ def whole_answer(body: Answer) -> Answer:
 def _whole_choice(choice: Answer, place: int) -> Answer:
     said = record(choice.get("message") or choice.get("delta"), "a message")
     reason, index = _reason(choice), index_of(choice.get("index"))
-    message = {"role": "assistant", **known_fields(said, without=_READ_APART)}
-    message["content"] = text_of(said.get("content"), "content")
-    if reasoning := text_of(said.get("reasoning_content"), "reasoning_content"):
-        message["reasoning_content"] = reasoning
+    texts = {name: clean(text) for name, text in raw_texts(said).items()}
+    message = {"role": "assistant", **_other_fields(said), "content": texts["content"]}
+    if texts["reasoning_content"]:
+        message["reasoning_content"] = texts["reasoning_content"]
     if calls := _calls(said):
         message["tool_calls"] = whole_calls(calls, cut=reason == CUT)
     rest = known_fields(choice, without=_READ_APART)
     return {**rest, "index": place if index is None else index, "message": message, "finish_reason": reason}
+
+
+def _other_fields(said: Answer) -> Answer:
+    """Return what a message or a delta has beside its texts and calls."""
+    is_read = {"reasoning"} if isinstance(said.get("reasoning"), str) else set()
+    return known_fields(said, without=_READ_APART | is_read)
 
 
 def _choice(raw: object) -> Answer:
@@ -151,10 +156,11 @@ class _Choice:
         # some end a stream with the message as a whole, some have nothing else in it
         said = record(raw.get("delta", None if self._has_begun else raw.get("message")), "a delta")
         self.reason = _reason(raw) or self.reason
-        texts = {name: self._joined(name, said) for name in _TEXTS}
+        raw_said = raw_texts(said)
+        texts = {name: self._joined(name, text) for name, text in raw_said.items()}
         fragments = _calls(said)
         calls = [piece for fragment in fragments for piece in self.calls.add(fragment)]
-        delta = known_fields(said, without=_READ_APART)
+        delta = _other_fields(said)
         if not self._has_begun:
             delta["role"] = "assistant"
             self._has_begun = True
@@ -163,7 +169,7 @@ class _Choice:
             delta["reasoning_content"] = texts["reasoning_content"]
         if calls:
             delta["tool_calls"] = calls
-        return delta, bool(fragments or self.reason or any(said.get(name) for name in _TEXTS))
+        return delta, bool(fragments or self.reason or any(raw_said.values()))
 
     def end(self, index: int) -> Answer:
         """Return the choice of the last chunk: why it ended, and what was lacking until then."""
@@ -173,7 +179,7 @@ class _Choice:
             delta["tool_calls"] = calls
         return {"index": index, "delta": delta, "finish_reason": self.reason}
 
-    def _joined(self, name: str, said: Answer) -> str:
-        text = self._halves[name] + raw_text(said.get(name), name)
+    def _joined(self, name: str, text: str) -> str:
+        text = self._halves[name] + text
         self._halves[name] = text[-1:] if ends_in_half(text) else ""
         return clean(text.removesuffix(self._halves[name]))

@@ -100,7 +100,13 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         QwenContentFilterError,
-        codes=frozenset({"content_filter", "content_policy_violation"}),  # [OpenAI, through gateways]
+        codes=frozenset(
+            {
+                "content_filter",  # [OpenAI, through gateways]
+                "content_policy_violation",  # [OpenAI, through gateways]
+                "prohibited_content",  # [js-genai#1973]
+            }
+        ),
         code_parts=("data_inspection", "datainspection"),  # [qwen-code#2905; Model Studio's own form]
         words=(r"datainspection",),  # [qwen-code#2905, #3145; camel-ai/owl#432]
     ),
@@ -118,7 +124,10 @@ ROWS: tuple[Row, ...] = (
                 "too_many_requests",  # [gateways]
             }
         ),
-        code_parts=("throttling", "limit_requests"),  # [Model Studio, "Error messages"]
+        # [Model Studio, "Error messages"; opencode#21355 for the burst]
+        code_parts=("throttling", "limit_requests", "limit_burst_rate"),
+        words=(r"rate increased too quickly",),  # [opencode#21355]
+        word_statuses={*_INSIDE, 429},
     ),
     Row(
         QwenModelNotFoundError,

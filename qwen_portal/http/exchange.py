@@ -21,6 +21,8 @@ from qwen_portal.errors import (
 )
 from qwen_portal.http.answer_fields import UnreadableError
 from qwen_portal.http.chat_request import ChatRequest
+from qwen_portal.http.chunks import ChunkReader
+from qwen_portal.http.collected import collected
 from qwen_portal.http.completions import whole_answer
 from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
 from qwen_portal.http.refusals import is_refusal
@@ -87,10 +89,22 @@ class Exchange:
         Raises:
             QwenAPIError: It is none.
         """
-        completion = _completion(response)
+        completion = self._collected(response) if self.is_stream(response) else _completion(response)
         if completion is None:
             raise self.refused(response)
         return completion
+
+    def _collected(self, response: httpx.Response) -> dict[str, Any] | None:
+        """Put together what came as a stream that nobody asked for; ``None`` if it is no whole answer.
+
+        Raises:
+            QwenAPIError: It holds a refusal.
+        """
+        reader = ChunkReader(self.host, response.headers.get("x-request-id"), self.secrets(response))
+        try:
+            return collected([*reader.feed(response.content), *reader.end()])
+        except QwenStreamError:
+            return None
 
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
