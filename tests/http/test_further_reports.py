@@ -9,7 +9,8 @@ import pytest
 
 import qwen_portal
 from qwen_portal import AsyncPortalClient, PortalClient
-from tests.further_reports import Bad, Good, Json, Report, of, replaying
+from tests.further_reports import of
+from tests.replay import Bad, Good, Json, Report, replaying
 from tests.ways import HELLO
 
 Ask = Callable[[], list[Json]]

@@ -6,8 +6,9 @@ import pytest
 
 import qwen_portal
 from langchain_qwen_portal import ChatQwenPortal
-from tests.further_reports import Bad, Good, Report, of, replaying
+from tests.further_reports import of
 from tests.langchain.ways import STREAMED, WHOLE, Way
+from tests.replay import Bad, Good, Report, replaying
 
 
 def check_good(report: Report, ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.further_reports import Bad, Good, Report, of, replaying
+from tests.further_reports import of
 from tests.litellm.ways import WAYS, Answer
+from tests.replay import Bad, Good, Report, replaying
 
 Ask = Callable[..., Answer]
 STREAMED = [WAYS["stream"], WAYS["astream"]]
