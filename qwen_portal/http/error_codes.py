@@ -124,8 +124,7 @@ ROWS: tuple[Row, ...] = (
                 "too_many_requests",  # [gateways]
             }
         ),
-        # [Model Studio, "Error messages"; opencode#21355 for the burst]
-        code_parts=("throttling", "limit_requests", "limit_burst_rate"),
+        code_parts=("throttling", "limit_requests"),  # [Model Studio, "Error messages"]
         words=(r"rate increased too quickly",),  # [opencode#21355]
         word_statuses={*_INSIDE, 429},
     ),
