@@ -105,6 +105,8 @@ class Exchange:
             return collected([*reader.feed(response.content), *reader.end()])
         except QwenStreamError:
             return None
+        except QwenAPIError as exc:
+            raise self.explained(exc) from None
 
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
