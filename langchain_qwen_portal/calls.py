@@ -53,7 +53,7 @@ class PortalCalls(TokenCounts):
     """How many answers to ask for; streams give one."""
 
     stream_usage: bool | None = True
-    """Whether a stream ends with the usage."""
+    """Whether a stream ends with the usage; without it no ``stream_options`` are sent, which not all services know."""
 
     @model_validator(mode="after")
     def validate_environment(self) -> Self:
@@ -121,7 +121,8 @@ class PortalCalls(TokenCounts):
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with_usage, nameless = self._should_stream_usage(stream_usage, **kwargs), NamelessCalls()
-        with translated(), self._client().stream(**_streamed(payload)) as chunks:
+        question = _streamed(payload, with_usage=with_usage)
+        with translated(), self._client().stream(**question) as chunks:
             for chunk in chunks:
                 generation = self._read_chunk(nameless.mark(chunk), with_usage=with_usage)
                 if generation is None:
@@ -141,8 +142,9 @@ class PortalCalls(TokenCounts):
     ) -> AsyncIterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with_usage, nameless = self._should_stream_usage(stream_usage, **kwargs), NamelessCalls()
+        question = _streamed(payload, with_usage=with_usage)
         with translated():
-            async with self._async_client().stream(**_streamed(payload)) as chunks:
+            async with self._async_client().stream(**question) as chunks:
                 async for chunk in chunks:
                     generation = self._read_chunk(nameless.mark(chunk), with_usage=with_usage)
                     if generation is None:
@@ -177,6 +179,7 @@ def _whole(payload: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name != "stream"}
 
 
-def _streamed(payload: dict[str, Any]) -> dict[str, Any]:
+def _streamed(payload: dict[str, Any], *, with_usage: bool) -> dict[str, Any]:
     """Ask for one answer: LangChain's streams have no place for a second one, and would run them together."""
-    return {name: value for name, value in _whole(payload).items() if name != "n"}
+    wanted = {name: value for name, value in _whole(payload).items() if name != "n"}
+    return wanted if with_usage else {**wanted, "stream_options": {"include_usage": False}}

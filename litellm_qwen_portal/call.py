@@ -11,8 +11,8 @@ from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.errors import QwenBadRequestError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret
 
-# The core sets both itself: streams always ask for usage.
-_OURS = ("stream", "stream_options")
+# The core sets it itself.
+_OURS = ("stream",)
 # As many as a client of the core makes by itself.
 _RETRIES = 2
 
@@ -36,6 +36,7 @@ class Call:
         api_key: A key used as it is.
         plan: The key's plan.
         base_url: Where the key goes, if not to its plan's address.
+        merge_reasoning: Whether a stream's reasoning belongs into its text.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Call:
     api_key: Secret | None
     plan: str | None
     base_url: str | None
+    merge_reasoning: bool
 
     @classmethod
     def read(cls, given: Mapping[str, Any]) -> Self:
@@ -58,7 +60,8 @@ class Call:
             QwenBadRequestError: OpenAI's web search or sound is asked for, an argument has a value that it cannot
                 have, or the client of a proxy names an account.
         """
-        refuse_choices(given.get("litellm_params") or {})
+        litellm_params = given.get("litellm_params") or {}
+        refuse_choices(litellm_params)
         params = {name: value for name, value in given["optional_params"].items() if name not in _OURS}
         headers = {**(given.get("headers") or {}), **(params.pop("extra_headers", None) or {})}
         api_key, api_base = given.get("api_key"), given.get("api_base")
@@ -81,6 +84,7 @@ class Call:
             api_key=Secret(api_key) if api_key else None,
             plan=_name("qwen_plan", plan),
             base_url=api_base or None,
+            merge_reasoning=bool(litellm_params.get("merge_reasoning_content_in_choices")),
         )
 
     def client(self) -> PortalClient:

@@ -11,6 +11,7 @@ from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response impo
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
 from litellm_qwen_portal.errors import unreadable_answers
+from litellm_qwen_portal.think_tags import ThinkTags
 from qwen_portal.quota.attempts import TAG
 
 Chunk = dict[str, Any]
@@ -22,9 +23,11 @@ class UsageFirst:
     Args:
         model: The model asked for. LiteLLM writes the last chunks itself and names this one in them.
         created: Seconds since the epoch, for the same reason LiteLLM's own and not the service's.
+        merge_reasoning: Whether reasoning belongs into the text.
     """
 
-    def __init__(self, model: str, created: int) -> None:
+    def __init__(self, model: str, created: int, *, merge_reasoning: bool = False) -> None:
+        self._tags = ThinkTags() if merge_reasoning else None
         self._envelope: Chunk = {"model": model, "created": created}
         self._usage: Chunk | None = None
         self._finishes: list[Chunk] = []
@@ -34,7 +37,7 @@ class UsageFirst:
         for name in ("id", "system_fingerprint"):
             self._envelope.setdefault(name, chunk.get(name))
         self._usage = chunk.get("usage") or self._usage
-        choices = [self._without_finish(choice) for choice in chunk.get("choices") or ()]
+        choices = [self._without_finish(self._tagged(choice)) for choice in chunk.get("choices") or ()]
         passing = [choice for choice in choices if choice is not None]
         if passing:
             yield self._chunk(passing)
@@ -45,6 +48,9 @@ class UsageFirst:
             yield self._chunk([], usage=self._usage)
         for choice in self._finishes:
             yield self._chunk([choice])
+
+    def _tagged(self, choice: Chunk) -> Chunk:
+        return choice if self._tags is None else self._tags.merge(choice)
 
     def _without_finish(self, choice: Chunk) -> Chunk | None:
         if not choice.get("finish_reason"):

@@ -41,7 +41,9 @@ class QwenPortalLLM(CustomLLM):
         """Ask for a streamed answer; the request is sent here, so that its errors come at the call."""
         with raised_as_litellm(given["model"]):
             call = _begin(given)
-            return Stream(call.client().stream(**call.arguments()), call.model).open()
+            return Stream(
+                call.client().stream(**call.arguments()), call.model, merge_reasoning=call.merge_reasoning
+            ).open()
 
     def astreaming(  # type: ignore[override] # as above, and LiteLLM does not await it
         self, *_args: Any, **given: Any
@@ -52,7 +54,9 @@ class QwenPortalLLM(CustomLLM):
         """
         with raised_as_litellm(given["model"]):
             call = _begin(given)
-            return AsyncStream(call.async_client().stream(**call.arguments()), call.model)
+            return AsyncStream(
+                call.async_client().stream(**call.arguments()), call.model, merge_reasoning=call.merge_reasoning
+            )
 
     def embedding(self, *_args: Any, **given: Any) -> NoReturn:
         """Refuse: the service has none. LiteLLM's own answer would be a 500, which a Router repeats."""

@@ -22,6 +22,7 @@ class Stream(Iterator[ModelResponseStream]):
     Args:
         chunks: From the core's client, not opened yet.
         model: The model asked for.
+        merge_reasoning: Whether reasoning belongs into the text.
 
     Attributes:
         created: When, in seconds since the epoch; every chunk says so.
@@ -29,10 +30,10 @@ class Stream(Iterator[ModelResponseStream]):
 
     provider = PROVIDER
 
-    def __init__(self, chunks: ChunkStream, model: str) -> None:
+    def __init__(self, chunks: ChunkStream, model: str, *, merge_reasoning: bool = False) -> None:
         self.created = int(time.time())
         self._chunks = chunks
-        self._generator = _translated(chunks, UsageFirst(model, self.created), model)
+        self._generator = _translated(chunks, UsageFirst(model, self.created, merge_reasoning=merge_reasoning), model)
 
     @property
     def strategy(self) -> str | None:
@@ -69,6 +70,7 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
     Args:
         chunks: From the core's async client, not opened yet.
         model: The model asked for.
+        merge_reasoning: Whether reasoning belongs into the text.
 
     Attributes:
         created: When, in seconds since the epoch; every chunk says so.
@@ -76,10 +78,10 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
 
     provider = PROVIDER
 
-    def __init__(self, chunks: AsyncChunkStream, model: str) -> None:
+    def __init__(self, chunks: AsyncChunkStream, model: str, *, merge_reasoning: bool = False) -> None:
         self.created = int(time.time())
         self._chunks = chunks
-        self._generator = _atranslated(chunks, UsageFirst(model, self.created), model)
+        self._generator = _atranslated(chunks, UsageFirst(model, self.created, merge_reasoning=merge_reasoning), model)
 
     @property
     def strategy(self) -> str | None:

@@ -27,6 +27,7 @@ from qwen_portal.http.completions import whole_answer
 from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
 from qwen_portal.http.refusals import is_refusal
 from qwen_portal.http.retry import Retries
+from qwen_portal.http.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
@@ -130,6 +131,7 @@ class Exchange:
 
     def explained(self, error: QwenAPIError) -> QwenAPIError:
         """Say what the refusal of a key means; other errors are returned as they are."""
+        error.hint = streams_only_hint(error, self.request.body) or error.hint
         if self.account.kind == "oauth" or not isinstance(error, QwenAuthenticationError):
             return error
         if isinstance(error, QwenPlanNotForProgramsError):

@@ -67,6 +67,7 @@ SENT: dict[str, tuple[Any, dict[str, Any]]] = {
     "reasoning_effort": ("low", {"reasoning_effort": "low"}),
     "enable_thinking": (True, {"enable_thinking": True}),
     "thinking_budget": (50, {"thinking_budget": 50}),
+    "preserve_thinking": (True, {"preserve_thinking": True}),
     "output_cap": (100, {"max_tokens": 100}),
     "streaming": (True, {"stream": True}),
 }
