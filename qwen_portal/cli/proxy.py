@@ -90,6 +90,9 @@ def _start(host: str, port: int, *, guarded: bool) -> None:
     if not guarded:
         # Else any web page in a browser on this machine could ask the proxy, and read what it answers.
         os.environ.setdefault(_ORIGINS, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    from qwen_portal.http.network import tidy_variables
+
+    tidy_variables()
     try:
         # it needs what the extra brings, and run_server would only print that
         from litellm.proxy.proxy_cli import run_server
