@@ -4,9 +4,10 @@ LiteLLM stops reading a custom provider's stream at the first chunk without cont
 the usage that OpenAI-style streams send last. Here usage comes before finish_reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from litellm.litellm_core_utils.core_helpers import process_response_headers
 from litellm.litellm_core_utils.llm_response_utils.convert_dict_to_response import convert_to_model_response_object
 from litellm.types.utils import ModelResponse, ModelResponseStream
 
@@ -65,7 +66,9 @@ class UsageFirst:
             return ModelResponseStream(**self._envelope, choices=choices, **more)  # type: ignore[arg-type] # it takes dicts
 
 
-def whole_answer(answer: dict[str, Any], model: str, model_response: ModelResponse) -> ModelResponse:
+def whole_answer(
+    answer: dict[str, Any], model: str, model_response: ModelResponse, headers: Mapping[str, str]
+) -> ModelResponse:
     """Turn a chat.completion dict into LiteLLM's response.
 
     Args:
@@ -73,6 +76,7 @@ def whole_answer(answer: dict[str, Any], model: str, model_response: ModelRespon
         model: The model asked for. LiteLLM looks the price of an answer up by the name in it, and has none for what the
             service calls the model.
         model_response: The empty response that LiteLLM made for this call.
+        headers: Of the service's response.
     """
     plain = {name: value for name, value in answer.items() if name != TAG} | {"model": model}
     with unreadable_answers():
@@ -80,6 +84,7 @@ def whole_answer(answer: dict[str, Any], model: str, model_response: ModelRespon
             "ModelResponse",
             convert_to_model_response_object(response_object=plain, model_response_object=model_response),
         )
+    filled._hidden_params["additional_headers"] = process_response_headers(dict(headers))  # noqa: SLF001 - as below
     if TAG in answer:
         filled._hidden_params[TAG] = answer[TAG]  # noqa: SLF001 - LiteLLM's place for what is beside an answer
     return filled

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Run the tests of a door on other versions of its framework, each in an environment of its own. Pinned lanes gate, the
 # newest of everything is reported. LangChain: the oldest that pyproject.toml allows, the last openai 2.x, the last openai
-# 3.x. LiteLLM: 1.91.0 and 1.100.0.
+# 3.x. LiteLLM: 1.91.0, 1.100.0 and 1.110.2 (without its proxy).
 # Usage: [LANGCHAIN_TESTS=PATH] lanes.sh PYTHON WHEEL [LANE …]
 set -u
 python=$1 wheel=$2
 shift 2
 failed=""
 all="langchain-floors langchain-openai2 langchain-openai3 langchain-newest
-     litellm-1.91.0 litellm-1.100.0 litellm-newest"
+     litellm-1.91.0 litellm-1.100.0 litellm-1.110.2 litellm-newest"
 
 run() {
   case $1 in

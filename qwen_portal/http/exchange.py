@@ -58,6 +58,7 @@ class Exchange:
         self.content = _encoded(request.body)
         self.connected = False
         self.answered = False
+        self.response_headers: Mapping[str, str] = {}
 
     def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
         """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
@@ -90,6 +91,7 @@ class Exchange:
         Raises:
             QwenAPIError: It is none.
         """
+        self.response_headers = response.headers
         completion = self._collected(response) if self.is_stream(response) else _completion(response)
         if completion is None:
             raise self.refused(response)
@@ -115,6 +117,7 @@ class Exchange:
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
+        self.response_headers = response.headers
         return self.explained(
             error_from_response(
                 response.status_code,
