@@ -64,8 +64,9 @@ format: $(TOOLS) ## let ruff mend what it can
 types: $(TOOLS) ## mypy --strict
 	$(BIN)/mypy --strict
 
-bench: $(INSTALLED) ## how long --help and status take, against a bare interpreter
+bench: $(INSTALLED) ## how long --help and status take, against a bare interpreter; what streams cost, against ChatOpenAI
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/streams.py
 
 dist: ## sdist and wheel into dist/, built anew, and the test suite against that wheel
 	rm -f $(INSTALLED)

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from langchain_qwen_portal.errors import translated
+from langchain_qwen_portal.errors import translated, unreadable_answers
 from langchain_qwen_portal.results import complete_chunk, complete_result
 from langchain_qwen_portal.token_counts import TokenCounts
-from langchain_qwen_portal.tool_calls import StreamMender, mend_answer
+from langchain_qwen_portal.tool_calls import NamelessCalls, readable_calls, unreadable_calls
 from qwen_portal import AsyncPortalClient, PortalClient
 
 
@@ -53,7 +53,7 @@ class PortalCalls(TokenCounts):
     """How many answers to ask for; streams give one."""
 
     stream_usage: bool | None = True
-    """Whether a stream ends with the usage."""
+    """Whether a stream ends with the usage; without it no ``stream_options`` are sent, which not all services know."""
 
     @model_validator(mode="after")
     def validate_environment(self) -> Self:
@@ -97,8 +97,7 @@ class PortalCalls(TokenCounts):
     ) -> ChatResult:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with translated():
-            answer = self._client().chat(**_whole(payload))
-        return self._create_chat_result(answer)
+            return self._create_chat_result(self._client().chat(**_whole(payload)))
 
     async def _agenerate(
         self,
@@ -109,8 +108,7 @@ class PortalCalls(TokenCounts):
     ) -> ChatResult:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
         with translated():
-            answer = await self._async_client().chat(**_whole(payload))
-        return self._create_chat_result(answer)
+            return self._create_chat_result(await self._async_client().chat(**_whole(payload)))
 
     def _stream(
         self,
@@ -122,10 +120,11 @@ class PortalCalls(TokenCounts):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
-        with translated(), mender.completing_errors(), self._client().stream(**_streamed(payload)) as chunks:
+        with_usage, nameless = self._should_stream_usage(stream_usage, **kwargs), NamelessCalls()
+        question = _streamed(payload, with_usage=with_usage)
+        with translated(), self._client().stream(**question) as chunks:
             for chunk in chunks:
-                generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
+                generation = self._read_chunk(nameless.mark(chunk), with_usage=with_usage)
                 if generation is None:
                     continue
                 if run_manager:
@@ -142,11 +141,12 @@ class PortalCalls(TokenCounts):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        with_usage, mender = self._should_stream_usage(stream_usage, **kwargs), StreamMender()
-        with translated(), mender.completing_errors():
-            async with self._async_client().stream(**_streamed(payload)) as chunks:
+        with_usage, nameless = self._should_stream_usage(stream_usage, **kwargs), NamelessCalls()
+        question = _streamed(payload, with_usage=with_usage)
+        with translated():
+            async with self._async_client().stream(**question) as chunks:
                 async for chunk in chunks:
-                    generation = self._read_chunk(mender.mend(chunk), with_usage=with_usage)
+                    generation = self._read_chunk(nameless.mark(chunk), with_usage=with_usage)
                     if generation is None:
                         continue
                     if run_manager:
@@ -159,14 +159,19 @@ class PortalCalls(TokenCounts):
         return self._convert_chunk_to_generation_chunk(chunk, AIMessageChunk, None)
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
-        answer = mend_answer(response)
-        return complete_result(super()._create_chat_result(answer, generation_info), answer)
+        with unreadable_answers():
+            result = super()._create_chat_result(readable_calls(response), generation_info)
+            for generation, choice in zip(result.generations, response["choices"], strict=True):
+                if isinstance(generation.message, AIMessage):
+                    generation.message.invalid_tool_calls += unreadable_calls(choice["message"])
+            return complete_result(result, response)
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
-        generation = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
-        return None if generation is None else complete_chunk(generation, chunk)
+        with unreadable_answers():
+            generation = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+            return None if generation is None else complete_chunk(generation, chunk)
 
 
 def _whole(payload: dict[str, Any]) -> dict[str, Any]:
@@ -174,6 +179,7 @@ def _whole(payload: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name != "stream"}
 
 
-def _streamed(payload: dict[str, Any]) -> dict[str, Any]:
+def _streamed(payload: dict[str, Any], *, with_usage: bool) -> dict[str, Any]:
     """Ask for one answer: LangChain's streams have no place for a second one, and would run them together."""
-    return {name: value for name, value in _whole(payload).items() if name != "n"}
+    wanted = {name: value for name, value in _whole(payload).items() if name != "n"}
+    return wanted if with_usage else {**wanted, "stream_options": {"include_usage": False}}

@@ -18,6 +18,7 @@ from langchain_qwen_portal.payload import (
     prefer_call_limit,
     refuse_local_images,
     with_known_roles,
+    with_reasoning,
 )
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
@@ -226,6 +227,9 @@ class ChatQwenPortal(PortalState):
     thinking_budget: int | None = Field(default=None, ge=1)
     """Tokens of reasoning at most."""
 
+    preserve_thinking: bool | None = None
+    """Whether the model reads its earlier reasoning again; then it is sent back with each turn."""
+
     output_cap: int | None = Field(default=None, ge=1)
     """Replaces the known cap on output tokens."""
 
@@ -282,6 +286,7 @@ class ChatQwenPortal(PortalState):
         ours = {
             "enable_thinking": self.enable_thinking,
             "thinking_budget": self.thinking_budget,
+            "preserve_thinking": self.preserve_thinking,
             "output_cap": self.output_cap,
             "allow_images": self.allow_images or None,
             "prompt_caching": self.prompt_caching or None,
@@ -306,7 +311,7 @@ class ChatQwenPortal(PortalState):
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         payload = plain_response_format(prefer_call_limit(self._filter_disabled_params(**payload), kwargs))
-        payload = with_known_roles(payload)
+        payload = with_reasoning(with_known_roles(payload), self._convert_input(input_).to_messages())
         with translated():
             refuse_local_images(payload)
         if payload.pop("prompt_caching", None):

@@ -11,6 +11,7 @@ from typing import Any, cast
 from langchain_core import exceptions as langchain
 
 from qwen_portal import errors as qwen
+from qwen_portal.secrets import printable
 
 # The most special class decides; the rest of the core's tree falls to its parents.
 _KINDS: dict[type[qwen.QwenError], type[langchain.ModelError]] = {
@@ -51,6 +52,20 @@ def translated() -> Iterator[None]:
         yield
     except qwen.QwenError as error:
         raise _twin(_twin_class(type(error), _kind(error)), error.args, vars(error)) from error
+
+
+@contextmanager
+def unreadable_answers() -> Iterator[None]:
+    """Turn what LangChain's own reading of an answer raises into an error of the core.
+
+    Raises:
+        QwenServerError: The answer has a field that langchain-openai cannot take.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as exc:
+        reason = printable(str(exc), limit=200)
+        raise qwen.QwenServerError(f"LangChain cannot read the answer: {type(exc).__name__}: {reason}.") from exc
 
 
 def _kind(error: qwen.QwenError) -> type[langchain.ModelError]:

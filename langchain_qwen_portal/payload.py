@@ -1,11 +1,13 @@
 """Request payloads of langchain-openai, made fit for Qwen by pure functions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from qwen_portal.errors import QwenBadRequestError
+from qwen_portal.http.chat_request import merged
 
 Payload = dict[str, Any]
 
@@ -47,6 +49,28 @@ def with_known_roles(payload: Payload) -> Payload:
         for message in payload["messages"]
     ]
     return {**payload, "messages": messages}
+
+
+def with_reasoning(payload: Payload, messages: Sequence[BaseMessage]) -> Payload:
+    """Send earlier reasoning back where ``preserve_thinking`` asks the model to read it.
+
+    Args:
+        payload: The request.
+        messages: What its messages were made of, one for one.
+    """
+    if not merged(payload).get("preserve_thinking"):
+        return payload
+    sent = [
+        {**new, "reasoning_content": reasoning} if (reasoning := _reasoning(old)) else new
+        for new, old in zip(payload["messages"], messages, strict=True)
+    ]
+    return {**payload, "messages": sent}
+
+
+def _reasoning(message: BaseMessage) -> str:
+    if not isinstance(message, AIMessage):
+        return ""
+    return "".join(block.get("reasoning") or "" for block in message.content_blocks if block["type"] == "reasoning")
 
 
 def refuse_local_images(payload: Payload) -> Payload:

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from litellm_qwen_portal.messages import normalise
+from litellm_qwen_portal.observation import AsyncObservedClient, Observation, ObservedClient
 from litellm_qwen_portal.proxied import refuse_choices
 from litellm_qwen_portal.thinking import map_thinking
+from litellm_qwen_portal.unoffered import without_unoffered
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.errors import QwenBadRequestError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret
 
-# The core sets both itself: streams always ask for usage.
-_OURS = ("stream", "stream_options")
+# The core sets it itself.
+_OURS = ("stream",)
 # As many as a client of the core makes by itself.
 _RETRIES = 2
 
@@ -36,6 +38,8 @@ class Call:
         api_key: A key used as it is.
         plan: The key's plan.
         base_url: Where the key goes, if not to its plan's address.
+        merge_reasoning: Whether a stream's reasoning belongs into its text.
+        observation: What is known of its requests and their answers.
     """
 
     model: str
@@ -48,17 +52,24 @@ class Call:
     api_key: Secret | None
     plan: str | None
     base_url: str | None
+    merge_reasoning: bool
+    observation: Observation
 
     @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Self:
+    def read(cls, given: Mapping[str, Any], observation: Observation) -> Self:
         """Sort a handler's keyword arguments.
+
+        Args:
+            given: As LiteLLM hands them over.
+            observation: Takes note of the call's requests.
 
         Raises:
             QwenHostNotAllowedError: ``api_base`` came without ``api_key``.
             QwenBadRequestError: OpenAI's web search or sound is asked for, an argument has a value that it cannot
                 have, or the client of a proxy names an account.
         """
-        refuse_choices(given.get("litellm_params") or {})
+        litellm_params = given.get("litellm_params") or {}
+        refuse_choices(litellm_params)
         params = {name: value for name, value in given["optional_params"].items() if name not in _OURS}
         headers = {**(given.get("headers") or {}), **(params.pop("extra_headers", None) or {})}
         api_key, api_base = given.get("api_key"), given.get("api_base")
@@ -68,7 +79,7 @@ class Call:
                 "address that a call names.",
                 hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address with your sign-in.",
             )
-        _refuse_unoffered(params)
+        params = without_unoffered(params, given)
         account, plan = params.pop("qwen_account", None), params.pop("qwen_plan", None)
         return cls(
             model=given["model"],
@@ -81,15 +92,17 @@ class Call:
             api_key=Secret(api_key) if api_key else None,
             plan=_name("qwen_plan", plan),
             base_url=api_base or None,
+            observation=observation,
+            merge_reasoning=bool(litellm_params.get("merge_reasoning_content_in_choices")),
         )
 
     def client(self) -> PortalClient:
         """Make the client for threads."""
-        return PortalClient(**self._client_options())
+        return ObservedClient(self.observation, **self._client_options())
 
     def async_client(self) -> AsyncPortalClient:
         """Make the client for event loops."""
-        return AsyncPortalClient(**self._client_options())
+        return AsyncObservedClient(self.observation, **self._client_options())
 
     def _client_options(self) -> dict[str, Any]:
         return {
@@ -119,19 +132,6 @@ class Call:
                 "complete_input_dict": {"model": self.model, "messages": self.messages, **self.params},
                 "headers": dict(self.headers),
             },
-        )
-
-
-def _refuse_unoffered(params: Mapping[str, Any]) -> None:
-    """Refuse what LiteLLM takes for supported and the core would leave out: the answer would only look like it."""
-    if params.get("web_search_options") is not None:
-        raise QwenBadRequestError(
-            "web_search_options is not offered.", hint="Pass enable_search=True for the search of Qwen's service."
-        )
-    modalities = params.get("modalities")
-    if params.get("audio") is not None or (isinstance(modalities, Sequence) and "audio" in modalities):
-        raise QwenBadRequestError(
-            "The models answer in text, not in sound.", hint="Leave audio= and 'audio' in modalities= out."
         )
 
 

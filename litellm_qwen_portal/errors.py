@@ -4,7 +4,7 @@ They are made here rather than left to LiteLLM's mapping, which knows a provider
 for a bad request, and would not recognise its words for a prompt that is too long.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,15 +21,37 @@ from litellm.exceptions import (
     RateLimitError,
     ServiceUnavailableError,
     Timeout,
+    UnsupportedParamsError,
 )
 
+from litellm_qwen_portal.observation import Observation
 from qwen_portal import errors
+from qwen_portal.secrets import printable
 
 PROVIDER = "qwen-portal"
 
 Maker = Callable[..., Exception]
 
 _FORBIDDEN, _SERVER = 403, 500
+_WITH_RESPONSE = (
+    AuthenticationError,
+    BadRequestError,
+    ContentPolicyViolationError,
+    ContextWindowExceededError,
+    InternalServerError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServiceUnavailableError,
+    UnsupportedParamsError,
+)
+# What of a refusal's headers says something about the service, and nothing about its body.
+_KEPT = ("server", "date", "req-cost-time", "req-arrive-time")
+
+
+class UnsupportedParameterError(errors.QwenBadRequestError):
+    """A parameter that LiteLLM would leave out with ``drop_params``."""
+
 
 # The first row that fits counts; None stands for the cases that _by_status tells apart.
 _ROWS: tuple[tuple[type[errors.QwenError], Maker | None], ...] = (
@@ -38,6 +60,7 @@ _ROWS: tuple[tuple[type[errors.QwenError], Maker | None], ...] = (
     (errors.QwenContextLengthError, ContextWindowExceededError),
     (errors.QwenContentFilterError, ContentPolicyViolationError),
     (errors.QwenModelNotFoundError, NotFoundError),
+    (UnsupportedParameterError, UnsupportedParamsError),
     (errors.QwenBadRequestError, BadRequestError),
     (errors.QwenTimeoutError, Timeout),
     (errors.QwenConnectionError, APIConnectionError),
@@ -55,11 +78,12 @@ _ROWS: tuple[tuple[type[errors.QwenError], Maker | None], ...] = (
 
 
 @contextmanager
-def raised_as_litellm(model: str) -> Iterator[None]:
+def raised_as_litellm(model: str, observation: Observation | None = None) -> Iterator[None]:
     """Raise a core error of this block as LiteLLM's exception, with the core's as ``__cause__``.
 
     Args:
         model: The model asked for, without the provider's prefix.
+        observation: Knows the headers of the refusal.
 
     Raises:
         openai.OpenAIError: One of litellm.exceptions; its text holds the hint.
@@ -67,22 +91,43 @@ def raised_as_litellm(model: str) -> Iterator[None]:
     try:
         yield
     except errors.QwenError as exc:
-        raise to_litellm(exc, model) from exc
+        raise to_litellm(exc, model, {} if observation is None else observation.headers) from exc
 
 
-def to_litellm(error: errors.QwenError, model: str) -> Exception:
+@contextmanager
+def unreadable_answers() -> Iterator[None]:
+    """Turn what LiteLLM's own reading of an answer raises into an error of the core.
+
+    Raises:
+        QwenServerError: The answer has a field that LiteLLM cannot take.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as exc:
+        reason = printable(str(exc), limit=200)
+        raise errors.QwenServerError(f"LiteLLM cannot read the answer: {type(exc).__name__}: {reason}.") from exc
+
+
+def to_litellm(error: errors.QwenError, model: str, headers: Mapping[str, str] | None = None) -> Exception:
     """Make LiteLLM's exception for a core error.
 
     Args:
         error: What happened.
         model: The model asked for, without the provider's prefix.
+        headers: Of the refusal, if there was one.
     """
     make = next(theirs for ours, theirs in _ROWS if isinstance(error, ours)) or _by_status(error)
-    known: dict[str, Any] = {"message": f"{PROVIDER}: {error}", "model": model, "llm_provider": PROVIDER}
-    if make in (RateLimitError, PermissionDeniedError):
-        # A Router reads Retry-After from the response.
-        return make(**known, response=_response(error))
-    return make(**known)
+    request_id = getattr(error, "request_id", None)
+    text = f"{PROVIDER}: {error}" if request_id is None else f"{PROVIDER}: {error} (request id {request_id})"
+    known: dict[str, Any] = {"message": text, "model": model, "llm_provider": PROVIDER}
+    if make not in (RateLimitError, PermissionDeniedError) and getattr(error, "status", None) is None:
+        # nothing answered
+        return make(**known)
+    response = _response(error, headers or {})
+    made = make(**known, response=response) if make in _WITH_RESPONSE else make(**known)
+    # Where LiteLLM looks for what it hands on to a proxy's client.
+    made.litellm_response_headers = response.headers  # type: ignore[attr-defined]
+    return made
 
 
 def _by_status(error: errors.QwenError) -> Maker:
@@ -93,8 +138,12 @@ def _by_status(error: errors.QwenError) -> Maker:
     return InternalServerError if status is None or status <= _SERVER else ServiceUnavailableError
 
 
-def _response(error: errors.QwenError) -> httpx.Response:
-    retry_after = getattr(error, "retry_after", None)
-    headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
+def _response(error: errors.QwenError, headers: Mapping[str, str]) -> httpx.Response:
+    """Make the response that LiteLLM reads headers from: a Router Retry-After, a person the request's id."""
+    known = {name: value for name, value in headers.items() if name.lower() in _KEPT or name.startswith("x-")}
+    if (request_id := getattr(error, "request_id", None)) is not None:
+        known["x-request-id"] = request_id
+    if (retry_after := getattr(error, "retry_after", None)) is not None:
+        known["retry-after"] = f"{retry_after:g}"
     status = getattr(error, "status", None) or 429
-    return httpx.Response(status, headers=headers, request=httpx.Request("POST", "https://portal.qwen.ai/v1"))
+    return httpx.Response(status, headers=known, request=httpx.Request("POST", "https://portal.qwen.ai/v1"))

@@ -10,6 +10,7 @@ from litellm_qwen_portal.call import Call
 from litellm_qwen_portal.chunks import whole_answer
 from litellm_qwen_portal.errors import raised_as_litellm
 from litellm_qwen_portal.messages import check_media
+from litellm_qwen_portal.observation import Observation
 from litellm_qwen_portal.streams import AsyncStream, Stream
 from qwen_portal.errors import QwenBadRequestError
 
@@ -23,25 +24,28 @@ class QwenPortalLLM(CustomLLM):
 
     def completion(self, *_args: Any, **given: Any) -> ModelResponse:
         """Ask for a whole answer."""
-        with raised_as_litellm(given["model"]):
-            call = _begin(given)
+        observation = Observation(given["logging_obj"])
+        with raised_as_litellm(given["model"], observation):
+            call = _begin(given, observation)
             answer = call.client().chat(**call.arguments())
-        return whole_answer(answer, call.model, given["model_response"])
+            return whole_answer(answer, call.model, given["model_response"], observation.headers)
 
     async def acompletion(self, *_args: Any, **given: Any) -> ModelResponse:
         """Ask for a whole answer without blocking the event loop."""
-        with raised_as_litellm(given["model"]):
-            call = _begin(given)
+        observation = Observation(given["logging_obj"])
+        with raised_as_litellm(given["model"], observation):
+            call = _begin(given, observation)
             answer = await call.async_client().chat(**call.arguments())
-        return whole_answer(answer, call.model, given["model_response"])
+            return whole_answer(answer, call.model, given["model_response"], observation.headers)
 
     def streaming(  # type: ignore[override] # LiteLLM takes its own stream chunks too, see CustomStreamWrapper
         self, *_args: Any, **given: Any
     ) -> Iterator[ModelResponseStream]:
         """Ask for a streamed answer; the request is sent here, so that its errors come at the call."""
-        with raised_as_litellm(given["model"]):
-            call = _begin(given)
-            return Stream(call.client().stream(**call.arguments()), call.model).open()
+        observation = Observation(given["logging_obj"])
+        with raised_as_litellm(given["model"], observation):
+            call = _begin(given, observation)
+            return Stream(call.client().stream(**call.arguments()), call).open()
 
     def astreaming(  # type: ignore[override] # as above, and LiteLLM does not await it
         self, *_args: Any, **given: Any
@@ -50,9 +54,10 @@ class QwenPortalLLM(CustomLLM):
 
         The request is sent when the stream is opened on the caller's loop: by a shim, or else by the first chunk.
         """
-        with raised_as_litellm(given["model"]):
-            call = _begin(given)
-            return AsyncStream(call.async_client().stream(**call.arguments()), call.model)
+        observation = Observation(given["logging_obj"])
+        with raised_as_litellm(given["model"], observation):
+            call = _begin(given, observation)
+            return AsyncStream(call.async_client().stream(**call.arguments()), call)
 
     def embedding(self, *_args: Any, **given: Any) -> NoReturn:
         """Refuse: the service has none. LiteLLM's own answer would be a 500, which a Router repeats."""
@@ -87,8 +92,8 @@ def _refuse(given: dict[str, Any], what: str) -> NoReturn:
         )
 
 
-def _begin(given: dict[str, Any]) -> Call:
-    call = Call.read(given)
+def _begin(given: dict[str, Any], observation: Observation) -> Call:
+    call = Call.read(given, observation)
     call.announce(given["logging_obj"])
     # after it: LiteLLM's raw request shows what was asked for, as it does where the service refuses
     check_media(call.messages)

@@ -17,7 +17,7 @@ from qwen_portal.service.plans import OAUTH, find_plan
 _log = logging.getLogger("qwen_portal")
 
 # The first version and the first minor version that the tests were not run with (see docs/litellm.md).
-_TESTED_FROM, _TESTED_BELOW = (1, 91), (1, 110)
+_TESTED_FROM, _TESTED_BELOW = (1, 91), (1, 111)
 
 # One for the process: a proxy's configuration names it.
 handler = QwenPortalLLM()
@@ -48,7 +48,6 @@ def register() -> None:
     rows = {f"{PROVIDER}/{name}": _CHAT for name in KNOWN} | models
     if not rows.keys() <= litellm.model_cost.keys():
         litellm.register_model(rows)
-    litellm.models_by_provider.setdefault(PROVIDER, set()).update(models)
     shims.install(register)
 
 

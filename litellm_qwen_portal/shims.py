@@ -16,6 +16,7 @@ import litellm.main
 from litellm.litellm_core_utils.core_helpers import process_response_headers
 
 from litellm_qwen_portal.errors import PROVIDER
+from litellm_qwen_portal.unoffered import PARAMETERS
 from qwen_portal.quota.attempts import TAG
 
 _MARK = "_qwen_portal_shim"
@@ -35,7 +36,7 @@ def install(register: Callable[[], None]) -> None:
         return
     _wrap(litellm.main, "_complete_custom_providers", functools.partial(_open_streams, register=register))
     _wrap(litellm.main, "get_optional_params", _allow_thinking)
-    _wrap(litellm, "get_supported_openai_params", _list_thinking)
+    _wrap(litellm, "get_supported_openai_params", _list_supported)
 
 
 def _wrap(module: ModuleType, name: str, wrapper: Callable[[Function], Function]) -> None:
@@ -100,12 +101,14 @@ def _allow_thinking(original: Function) -> Function:
     return get_optional_params
 
 
-def _list_thinking(original: Function) -> Function:
-    """Name the reasoning parameters to who asks, such as a Router that leaves out deployments without them."""
+def _list_supported(original: Function) -> Function:
+    """Say what is supported to who asks, such as a Router that leaves deployments out: thinking is, sound is not."""
 
     def get_supported_openai_params(model: str, custom_llm_provider: str | None = None, **kwargs: Any) -> Any:
         found = original(model, custom_llm_provider, **kwargs)
         ours = custom_llm_provider == PROVIDER or (not custom_llm_provider and model.startswith(f"{PROVIDER}/"))
-        return [*found, *_THINKING] if ours and isinstance(found, list) else found
+        if not ours or not isinstance(found, list):
+            return found
+        return [*(name for name in found if name not in PARAMETERS), *_THINKING]
 
     return get_supported_openai_params

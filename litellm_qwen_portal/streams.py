@@ -11,6 +11,7 @@ from typing import Self
 
 from litellm.types.utils import ModelResponseStream
 
+from litellm_qwen_portal.call import Call
 from litellm_qwen_portal.chunks import UsageFirst
 from litellm_qwen_portal.errors import PROVIDER, raised_as_litellm
 from qwen_portal.streams import AsyncChunkStream, ChunkStream
@@ -21,7 +22,7 @@ class Stream(Iterator[ModelResponseStream]):
 
     Args:
         chunks: From the core's client, not opened yet.
-        model: The model asked for.
+        call: What it answers.
 
     Attributes:
         created: When, in seconds since the epoch; every chunk says so.
@@ -29,10 +30,10 @@ class Stream(Iterator[ModelResponseStream]):
 
     provider = PROVIDER
 
-    def __init__(self, chunks: ChunkStream, model: str) -> None:
+    def __init__(self, chunks: ChunkStream, call: Call) -> None:
         self.created = int(time.time())
         self._chunks = chunks
-        self._generator = _translated(chunks, UsageFirst(model, self.created), model)
+        self._generator = _translated(chunks, _order(call, self.created), call)
 
     @property
     def strategy(self) -> str | None:
@@ -68,7 +69,7 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
 
     Args:
         chunks: From the core's async client, not opened yet.
-        model: The model asked for.
+        call: What it answers.
 
     Attributes:
         created: When, in seconds since the epoch; every chunk says so.
@@ -76,10 +77,10 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
 
     provider = PROVIDER
 
-    def __init__(self, chunks: AsyncChunkStream, model: str) -> None:
+    def __init__(self, chunks: AsyncChunkStream, call: Call) -> None:
         self.created = int(time.time())
         self._chunks = chunks
-        self._generator = _atranslated(chunks, UsageFirst(model, self.created), model)
+        self._generator = _atranslated(chunks, _order(call, self.created), call)
 
     @property
     def strategy(self) -> str | None:
@@ -110,10 +111,14 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
         return chunk
 
 
-def _translated(chunks: ChunkStream, order: UsageFirst, model: str) -> Generator[ModelResponseStream | None]:
+def _order(call: Call, created: int) -> UsageFirst:
+    return UsageFirst(call.model, created, merge_reasoning=call.merge_reasoning)
+
+
+def _translated(chunks: ChunkStream, order: UsageFirst, call: Call) -> Generator[ModelResponseStream | None]:
     """Yield None when the stream is open, then its chunks."""
     try:
-        with raised_as_litellm(model):
+        with raised_as_litellm(call.model, call.observation):
             chunks.open()
             yield None
             for chunk in chunks:
@@ -124,10 +129,10 @@ def _translated(chunks: ChunkStream, order: UsageFirst, model: str) -> Generator
 
 
 async def _atranslated(
-    chunks: AsyncChunkStream, order: UsageFirst, model: str
+    chunks: AsyncChunkStream, order: UsageFirst, call: Call
 ) -> AsyncGenerator[ModelResponseStream | None]:
     try:
-        with raised_as_litellm(model):
+        with raised_as_litellm(call.model, call.observation):
             await chunks.open()
             yield None
             async for chunk in chunks:

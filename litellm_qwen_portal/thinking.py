@@ -11,6 +11,8 @@ from qwen_portal.errors import QwenBadRequestError
 _OFF = {"enable_thinking": False}
 _ON = {"enable_thinking": True}
 _EFFORTS: Mapping[str, Mapping[str, Any]] = {
+    # as the model does by itself
+    "default": {},
     "none": _OFF,
     "disable": _OFF,
     "minimal": _ON | {"thinking_budget": 128},

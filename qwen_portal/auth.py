@@ -2,11 +2,10 @@
 
 import asyncio
 import importlib.util
-import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -126,7 +125,7 @@ class PortalAuth(_Auth):
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:
         # neither a quota nor a firewall's page says anything about the token
-        if credential.kind != "oauth" or is_quota(response.status_code, _json(response)):
+        if credential.kind != "oauth" or is_quota(response.status_code, response.content):
             return False
         if response.status_code != _GATEWAY_TIMEOUT and is_web_page(response.headers, response.content):
             return False
@@ -168,10 +167,3 @@ class PortalAuth(_Auth):
             _log.info("account %s: succeeded after refresh", account.label)
         else:
             _log.error("account %s: failed after refresh: HTTP %d", account.label, response.status_code)
-
-
-def _json(response: httpx.Response) -> Any:
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        return None

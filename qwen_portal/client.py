@@ -128,7 +128,12 @@ class _Client:
         if attempt.strategy == "degrade":
             request = degraded(request)
         auth = PortalAuth(attempt.account.label, session=self._session, ready=(attempt.account, credential))
-        return Exchange(request, auth, attempt.seconds, self._max_retries, attempt.account)
+        exchange = Exchange(request, auth, attempt.seconds, self._max_retries, attempt.account)
+        self.about_to_send(exchange)
+        return exchange
+
+    def about_to_send(self, exchange: Exchange) -> None:
+        """Do nothing: an integration that keeps records of requests puts its own in the place of this."""
 
 
 class PortalClient(_Client):

@@ -55,6 +55,7 @@ def examine() -> Iterator[Finding]:
         'versions'
     """
     yield _versions()
+    yield from _network()
     try:
         session = Session()
     except QwenError as exc:
@@ -79,6 +80,19 @@ def _versions() -> Finding:
     doors = [f"{name} {version}" for name in _DOORS if (version := _installed(name)) is not None]
     python = f"Python {platform.python_version()} on {sys.platform}"
     return Finding("versions", "ok", ", ".join([f"qwen-portal {__version__}", python, *doors]))
+
+
+def _network() -> Iterator[Finding]:
+    """Look at this machine's variables about proxies and certificates: one that is wrong keeps everything from Qwen."""
+    # `qwen-portal status` imports this module's neighbours, and has no time for the HTTP library
+    from qwen_portal.http.network import variables
+
+    for variable in variables():
+        if not variable.problem:
+            yield Finding(variable.name, "ok", variable.text)
+        else:
+            state: State = "fail" if variable.stops_everything else "warn"
+            yield Finding(variable.name, state, f"{variable.text}: {variable.problem}", variable.remedy)
 
 
 def _folder(session: Session) -> Finding:

@@ -13,7 +13,8 @@
     ├── QwenHostNotAllowedError           a bearer must not go to this host
     └── QwenAPIError                      the chat service refused or broke off
         ├── QwenAuthenticationError
-        │   └── QwenServiceEndedError     the free tier refuses even fresh tokens
+        │   ├── QwenServiceEndedError     the free tier refuses even fresh tokens
+        │   └── QwenPlanNotForProgramsError   the plan serves none but the clients that it names
         ├── QwenQuotaExceededError
         ├── QwenRateLimitError
         ├── QwenContextLengthError
@@ -186,6 +187,15 @@ class QwenServiceEndedError(QwenAuthenticationError):
     default_hint = (
         "An API key of a live Qwen plan works with the same code: `qwen-portal login --plan coding-intl` "
         "(or coding, token, token-intl, studio, studio-intl, studio-us, studio-hk)."
+    )
+
+
+class QwenPlanNotForProgramsError(QwenAuthenticationError):
+    """The key's plan serves none but the coding tools that it knows by name; this package does not pass for one."""
+
+    default_hint = (
+        "Plans that serve programs take a key of their own: `qwen-portal login --plan studio-intl` "
+        "(or studio, studio-us, studio-hk)."
     )
 
 

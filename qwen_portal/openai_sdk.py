@@ -14,7 +14,7 @@ from qwen_portal.errors import QwenError
 from qwen_portal.http.chat_request import RequestBuilder
 from qwen_portal.http.endpoints import base_url
 from qwen_portal.http.error_responses import is_quota
-from qwen_portal.http.pools import OPTIONS, USER_AGENT
+from qwen_portal.http.pools import USER_AGENT, async_client_options, client_options
 from qwen_portal.session import Session
 from qwen_portal.settings import CONNECT_TIMEOUT
 from qwen_portal.storage.credential import Credential
@@ -171,14 +171,14 @@ class AsyncPortalOpenAI(AsyncOpenAI):
 def open_client(account: str | None, given: dict[str, Any]) -> PortalOpenAI:
     """Make the client for threads; see :func:`qwen_portal.openai_client`."""
     options, portal = _checked(given), _Account(account)
-    client = _Client(auth=portal.auth(), **OPTIONS)
+    client = _Client(auth=portal.auth(), **client_options())
     return PortalOpenAI(portal=portal, http_client=client, **portal.defaults(options))
 
 
 def open_async_client(account: str | None, given: dict[str, Any]) -> AsyncPortalOpenAI:
     """Make the client for an event loop; see :func:`qwen_portal.async_openai_client`."""
     options, portal = _checked(given), _Account(account)
-    client = _AsyncClient(auth=portal.auth(), **OPTIONS)
+    client = _AsyncClient(auth=portal.auth(), **async_client_options())
     return AsyncPortalOpenAI(portal=portal, http_client=client, **portal.defaults(options))
 
 
@@ -193,11 +193,7 @@ def _checked(kw: dict[str, Any]) -> dict[str, Any]:
 
 def _judge(response: httpx.Response) -> None:
     """Keep the SDK from repeating what no repetition helps against."""
-    try:
-        body = response.json()
-    except (ValueError, RecursionError):
-        return
-    if is_quota(response.status_code, body):
+    if is_quota(response.status_code, response.content):
         response.headers["x-should-retry"] = "false"
 
 

@@ -50,7 +50,8 @@ class _Stream:
 
     def _begin(self, response: httpx.Response) -> None:
         self._response, self._ended, self._failure = response, False, None
-        self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"))
+        secrets = self._exchange.secrets(response)
+        self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"), secrets)
         self._waiting.clear()
 
     def _have(self, chunks: Iterable[dict[str, Any]]) -> None:
@@ -75,7 +76,7 @@ class _Stream:
                 self._ended = True
                 self._waiting.extend(self._reader.end())
         except QwenAPIError as exc:
-            self._failure = exc
+            self._failure = exc if self._reader.has_content else self._exchange.explained(exc)
         if self._failure is None and not self._ended and self._exchange.retries.remaining() <= 0:
             seconds = self._exchange.timeout
             self._failure = self._reader.error(QwenTimeoutError(f"The answer was not complete after {seconds:g} s."))

@@ -29,12 +29,12 @@ pins() {
 }
 
 package="pyproject.toml --extra emulator"
-pins dev --extra langchain --extra litellm --extra openai --extra notebook --extra proxy $package "$@"
+pins dev --extra langchain --extra litellm --extra openai --extra notebook --extra proxy --extra socks $package "$@"
 pins lane-langchain-floors --resolution lowest-direct --extra langchain $package "$@"
 for name in lane-langchain-openai2 lane-langchain-openai3; do
   pins $name --extra langchain $package "$@"
 done
-for name in lane-litellm-1.91.0 lane-litellm-1.100.0; do
+for name in lane-litellm-1.91.0 lane-litellm-1.100.0 lane-litellm-1.110.2; do
   pins $name --extra litellm $package "$@"
 done
 for name in peer-openai peer-deepseek peer-xai peer-qwq peer-litellm; do

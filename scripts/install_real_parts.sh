@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Install what `make test-real` runs against: the Secret Service from apt, the qwen CLI from npm into .real/node.
+# Install what `make test-real` runs against: the Secret Service from apt; the qwen CLI, Codex and Claude Code from npm into
+# .real/node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +29,8 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 # Without a lock file, because one would hold a registry's address; the version in package.json is exact.
-if ! cmp -s tests/real/package.json .real/node/package.json || [ ! -x .real/node/node_modules/.bin/qwen ]; then
+if ! cmp -s tests/real/package.json .real/node/package.json || [ ! -x .real/node/node_modules/.bin/qwen ] ||
+  [ ! -x .real/node/node_modules/.bin/codex ]; then
   rm -rf .real/node
   mkdir -p .real/node
   npm install --prefix .real/node --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \

@@ -1,14 +1,14 @@
 #!/bin/sh
 # Run tests on other versions of a framework or of Python, each in an environment of its own. Pinned lanes gate, the newest
 # of everything is reported. LangChain: the oldest that pyproject.toml allows, the last openai 2.x, the last openai 3.x.
-# LiteLLM: 1.91.0 and 1.100.0. `python` is the whole suite on every other CPython that this machine has.
+# LiteLLM: 1.91.0, 1.100.0 and 1.110.2 (without its proxy). `python` is the whole suite on every other CPython that this machine has.
 # Usage: [LANGCHAIN_TESTS=PATH] lanes.sh PYTHON WHEEL [LANE | frameworks | python …]
 set -u
 python=$1 wheel=$2
 shift 2
 failed=""
 frameworks="langchain-floors langchain-openai2 langchain-openai3 langchain-newest
-            litellm-1.91.0 litellm-1.100.0 litellm-newest"
+            litellm-1.91.0 litellm-1.100.0 litellm-1.110.2 litellm-newest"
 versions="3.11 3.12 3.13 3.14"
 
 # run LANE TEST …: those tests in the lane's environment

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,35 @@ _FOREIGN = (
     "KEYRING_",
 )
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"}
+
+
+# Where a test's report names the public report that it replays: xdist's workers send reports, but no markers.
+_REPORTED = "reported"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let a test's report carry the source of what it replays."""
+    item.user_properties += [(_REPORTED, source) for marker in item.iter_markers(_REPORTED) for source in marker.args]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many public reports hold, and which do not."""
+    passed, failed = (_sources(terminalreporter.stats.get(outcome, ())) for outcome in ("passed", "failed"))
+    if passed or failed:
+        holding = len(passed - failed)
+        terminalreporter.section("public reports")
+        terminalreporter.line(f"{holding} of {len(passed | failed)} reported faults are mended and stay so")
+        for source in sorted(failed):
+            terminalreporter.line(f"does not hold: {source}")
+
+
+def _sources(reports: Iterable[Any]) -> set[str]:
+    return {
+        source
+        for report in reports
+        for name, source in getattr(report, "user_properties", ())
+        if name == _REPORTED and report.when == "call"
+    }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

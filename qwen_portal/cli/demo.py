@@ -30,7 +30,10 @@ def command() -> None:
         from qwen_portal.emulator import Emulator
     except ModuleNotFoundError as exc:
         raise _missing(exc) from None
+    from qwen_portal.http.network import tidy_variables
+
     with _temporary_home(), Emulator() as emulator:
+        tidy_variables()
         os.environ["QWEN_PORTAL_OAUTH_URL"] = emulator.url
         log = {
             title: _run(title, step, emulator)

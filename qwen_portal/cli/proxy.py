@@ -31,7 +31,12 @@ model_list:
   # Any other model of the account's plan, such as qwen-portal/qwen3-coder-plus.
   - model_name: qwen-portal/*
     litellm_params: {model: qwen-portal/*}
-    model_info: {mode: chat, health_check_model: qwen-portal/coder-model, health_check_max_tokens: 1}
+    # Its health is that of the two above; older versions of LiteLLM ask coder-model once more.
+    model_info:
+      mode: chat
+      health_check_model: qwen-portal/coder-model
+      health_check_max_tokens: 1
+      disable_background_health_check: true
 
 litellm_settings:
   custom_provider_map:
@@ -44,6 +49,7 @@ router_settings:
 general_settings:
   # A look at /health asks each model for one token. With true, LiteLLM does so on its own, at your account's cost.
   background_health_checks: false
+  health_check_skip_disabled_background_models: true
   # The key that clients send. Never start LiteLLM without it: it would answer everybody.
   master_key: os.environ/LITELLM_MASTER_KEY
 """
@@ -90,6 +96,9 @@ def _start(host: str, port: int, *, guarded: bool) -> None:
     if not guarded:
         # Else any web page in a browser on this machine could ask the proxy, and read what it answers.
         os.environ.setdefault(_ORIGINS, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    from qwen_portal.http.network import tidy_variables
+
+    tidy_variables()
     try:
         # it needs what the extra brings, and run_server would only print that
         from litellm.proxy.proxy_cli import run_server

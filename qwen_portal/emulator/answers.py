@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from qwen_portal.emulator import images, tokens
 from qwen_portal.emulator.clues import Clues
 from qwen_portal.emulator.completion import Choice, FinishReason
-from qwen_portal.emulator.refusals import Body, text_of
+from qwen_portal.emulator.messages import Body, text_of
 from qwen_portal.emulator.structured import structured
 from qwen_portal.emulator.tool_plan import Turn, next_calls, turn_of
 

@@ -1,14 +1,16 @@
 """The chat endpoint: who may call it, what it refuses, what it answers, and how the scenarios bend that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from typing import TypeVar
 
 from starlette.responses import Response
 
-from qwen_portal.emulator import answers, refusals, tokens
+from qwen_portal.emulator import answers, odd_answers, refusals, tokens
 from qwen_portal.emulator.completion import Completion
-from qwen_portal.emulator.faults import internal_error
+from qwen_portal.emulator.faults import ERROR_STREAMS, internal_error, quota_spent
 from qwen_portal.emulator.ledger import Grant
+from qwen_portal.emulator.messages import Body
 from qwen_portal.emulator.models import PORTAL_MODELS, Model, find_model
 from qwen_portal.emulator.state import LogEntry, State
 from qwen_portal.emulator.streaming import DONE, Break, Ending, EventStream, sse
@@ -21,8 +23,9 @@ from qwen_portal.emulator.wire import (
 )
 
 KEYS_ONLY = "/compatible-mode/"
-_QUOTA = "Free allocated quota exceeded."
 _BROKEN_AFTER = 4
+
+Answer = TypeVar("Answer")
 
 
 def chat(state: State, entry: LogEntry, break_connection: Break) -> Response:
@@ -33,7 +36,8 @@ def chat(state: State, entry: LogEntry, break_connection: Break) -> Response:
         return refusal.response(state.clock.now())
     headers = gateway_headers(completion.request_id, state.clock.now())
     if body.get("stream") is not True or state.hits("not-sse", entry):
-        return json_answer(completion.as_dict(), headers=headers)
+        answer = _changed(state, entry, odd_answers.WHOLE, completion.as_dict())
+        return json_answer(answer, headers=headers)
     pieces, ending = _stream(state, entry, completion, body)
     delay = state.settings.frame_delay
     return EventStream(pieces, entry, headers, break_connection=break_connection, ending=ending, delay=delay)
@@ -57,20 +61,20 @@ def above_cap(entry: LogEntry) -> bool:
     return model is not None and refusals.above_cap(body, model)
 
 
-def _complete(state: State, entry: LogEntry) -> tuple[Completion, refusals.Body]:
+def _complete(state: State, entry: LogEntry) -> tuple[Completion, Body]:
     grant = _authenticate(state, entry)
     _refuse_on_purpose(state, entry)
     body = entry.body
     if not isinstance(body, dict):
         raise invalid_parameter("the body must be a JSON object")
     if not state.use_quota(grant, body.get("max_tokens")):
-        raise Refusal(429, "insufficient_quota", _QUOTA, kind="insufficient_quota")
+        raise quota_spent()
     model = _model(entry)
     refusals.check(body, model)
     prompt = tokens.count_prompt(body, state.seen_prefixes)
     if prompt.total > state.settings.input_limit:
         raise refusals.input_too_long(state.settings.input_limit)
-    thinks = (model.thinks and refusals.thinking(body)) or state.hits("reasoning", entry)
+    thinks = refusals.reasons(body, model) or state.hits("reasoning", entry)
     choices = answers.answer(body, thinks=thinks, default_output=state.settings.default_output)
     name = model.resolved if state.settings.resolved_models else model.id
     return Completion(new_request_id(), name, int(state.clock.now()), choices, prompt), body
@@ -106,9 +110,9 @@ def _authenticate(state: State, entry: LogEntry) -> Grant:
 
 def _refuse_on_purpose(state: State, entry: LogEntry) -> None:
     if state.hits("quota", entry):
-        raise Refusal(429, "insufficient_quota", _QUOTA, kind="insufficient_quota")
+        raise quota_spent()
     if state.hits("quota-403", entry):
-        raise Refusal(403, "insufficient_quota", _QUOTA, kind="insufficient_quota")
+        raise quota_spent(403)
     if (state.settings.strict or state.hits("strict", entry)) and not _strict_enough(entry):
         raise invalid_parameter("bad request")
     if state.hits("input-range", entry):
@@ -140,15 +144,29 @@ def _model(entry: LogEntry) -> Model:
     return model
 
 
+def _changed(
+    state: State, entry: LogEntry, changes: Mapping[str, Callable[[Answer], Answer]], answer: Answer
+) -> Answer:
+    """The answer as the scenarios that are on make it."""
+    for name, change in changes.items():
+        if state.hits(name, entry):
+            answer = change(answer)
+    return answer
+
+
 def _stream(
     state: State,
     entry: LogEntry,
     completion: Completion,
-    body: refusals.Body,
+    body: Body,
 ) -> tuple[Iterator[bytes], Ending]:
+    for name, whole_body in ERROR_STREAMS.items():
+        if state.hits(name, entry):
+            return iter([whole_body(completion.request_id)]), Ending.CLEAN
     include_usage = (body.get("stream_options") or {}).get("include_usage") is True
     together = state.hits("usage-together", entry)
     frames = completion.frames(include_usage=include_usage, usage_together=together)
+    frames = _changed(state, entry, odd_answers.FRAMES, frames)
     begun = (sse(frame) for frame in islice(frames, _BROKEN_AFTER))
     if state.hits("error-finish", entry):
         last = completion.frame({"content": "Requests rate limit exceeded (TPM)."}, finish_reason="error_finish")
@@ -159,7 +177,8 @@ def _stream(
     for name, ending in (("cut", Ending.CLEAN), ("reset", Ending.RESET), ("silence", Ending.SILENCE)):
         if state.hits(name, entry):
             return begun, ending
-    return _chain((sse(frame) for frame in frames), DONE), Ending.CLEAN
+    pieces = _chain((sse(frame) for frame in frames), DONE)
+    return _changed(state, entry, odd_answers.BYTES, pieces), Ending.CLEAN
 
 
 def _chain(pieces: Iterator[bytes], *more: bytes) -> Iterator[bytes]:

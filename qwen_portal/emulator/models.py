@@ -1,7 +1,17 @@
-"""The models the emulated service offers: names behind the aliases, output caps, modalities."""
+"""The models the emulated service offers: names behind the aliases, output caps, modalities, ways to think."""
 
 import re
 from dataclasses import dataclass
+from enum import Enum
+
+
+class Thinking(Enum):
+    """When a model reasons before it answers."""
+
+    NEVER = "whatever a request says"
+    IF_ASKED = "with enable_thinking or an effort"
+    UNLESS_TOLD_NOT_TO = "without enable_thinking: false"
+    ALWAYS = "and refuses enable_thinking: false"
 
 
 @dataclass(frozen=True)
@@ -13,30 +23,46 @@ class Model:
         resolved: What `model` in the answers says.
         output_cap: Most output tokens a request may ask for; None where the emulator knows no cap.
         images: Whether it takes image parts.
-        thinks: Whether enable_thinking has an effect.
+        thinking: When it reasons.
+        thinks_in_streams_only: Whether it refuses to reason in an answer that is no stream.
+        json_while_thinking: Whether it takes response_format json_object while it reasons.
     """
 
     id: str
     resolved: str
     output_cap: int | None
     images: bool
-    thinks: bool
+    thinking: Thinking
+    thinks_in_streams_only: bool = False
+    json_while_thinking: bool = True
 
 
+# That coder-model reasons of its own is one client's claim; behind the key plans the same model is known to.
 PORTAL_MODELS = {
     model.id: model
     for model in (
-        Model("coder-model", "qwen3.6-plus", 65_536, images=False, thinks=True),
-        Model("vision-model", "qwen3-vl-plus-2025-09-23", 8_192, images=True, thinks=True),
-        Model("qwen3-coder-plus", "qwen3-coder-plus", 65_536, images=False, thinks=False),
-        Model("qwen3-coder-flash", "qwen3-coder-flash", 65_536, images=False, thinks=False),
+        Model("coder-model", "qwen3.6-plus", 65_536, images=False, thinking=Thinking.IF_ASKED),
+        Model("vision-model", "qwen3-vl-plus-2025-09-23", 8_192, images=True, thinking=Thinking.IF_ASKED),
+        Model("qwen3-coder-plus", "qwen3-coder-plus", 65_536, images=False, thinking=Thinking.NEVER),
+        Model("qwen3-coder-flash", "qwen3-coder-flash", 65_536, images=False, thinking=Thinking.NEVER),
     )
 }
 
 # What the key plans sell changes too often for a list; these families were seen in their presets.
-_KEY_FAMILIES = re.compile(r"(qwen|glm|kimi|deepseek|minimax)[\w.-]*", re.IGNORECASE)
+_KEY_FAMILIES = re.compile(r"(qwen|qwq|glm|kimi|deepseek|minimax)[\w.-]*", re.IGNORECASE)
 _SEES_IMAGES = re.compile(r"vl|qwen3\.[5-9]|kimi|omni", re.IGNORECASE)
 _ALIASES = frozenset({"coder-model", "vision-model"})
+
+# The first that fits (docs/protocol.md, Images and thinking).
+_THINKING = (
+    (re.compile(r"coder|-instruct|qwen2|qwen-max"), Thinking.NEVER),
+    (re.compile(r"-thinking|qwq|3\.8-max-preview"), Thinking.ALWAYS),
+    (re.compile(r"qwen3\.[5-9]|qwen3-\d+b"), Thinking.UNLESS_TOLD_NOT_TO),
+    (re.compile(r""), Thinking.IF_ASKED),
+)
+# The open weights of Qwen3, at Model Studio as at ModelScope.
+_STREAMS_ONLY = re.compile(r"qwen3-\d+b|qwq")
+_JSON_WHILE_THINKING = re.compile(r"qwen3\.[5-9]")
 
 
 def find_model(name: str, *, key: bool, aliases: bool = True) -> Model | None:
@@ -50,5 +76,18 @@ def find_model(name: str, *, key: bool, aliases: bool = True) -> Model | None:
     if name in PORTAL_MODELS and (aliases or name not in _ALIASES):
         return PORTAL_MODELS[name]
     if key and name not in _ALIASES and _KEY_FAMILIES.fullmatch(name):
-        return Model(name, name, None, images=bool(_SEES_IMAGES.search(name)), thinks="coder" not in name)
+        return _of_family(name)
     return None
+
+
+def _of_family(name: str) -> Model:
+    lower = name.lower()
+    return Model(
+        name,
+        name,
+        None,
+        images=bool(_SEES_IMAGES.search(lower)),
+        thinking=next(thinking for pattern, thinking in _THINKING if pattern.search(lower)),
+        thinks_in_streams_only=bool(_STREAMS_ONLY.search(lower)),
+        json_while_thinking=bool(_JSON_WHILE_THINKING.search(lower)),
+    )

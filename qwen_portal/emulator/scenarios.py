@@ -75,7 +75,13 @@ _TABLE = (
     Scenario("strict", (Place.CHAT,), "400 bad request unless the X-DashScope headers and a system message are there."),
     Scenario("input-range", (Place.CHAT,), "400: the prompt is longer than the model's input range."),
     Scenario("moderation", (Place.CHAT,), "400 data_inspection_failed: the prompt displeased the moderation."),
+    Scenario(
+        "coding-agents-only",
+        (Place.CHAT,),
+        '405 {"error": "…"} that is a sentence: the Coding Plan is for coding agents alone.',
+    ),
     # Gateways and servers that fail.
+    Scenario("framed-refusal", (Place.CHAT,), 'A 429 insufficient_quota whose body is an event: "data:" and the JSON.'),
     Scenario("gateway-504", (Place.CHAT,), 'The gateway answers 504 with the plain text "stream timeout".'),
     Scenario("html-502", (Place.CHAT,), "The gateway answers 502 with an HTML page."),
     Scenario("error-500", (Place.CHAT,), "The server answers 500 with its JSON error envelope."),
@@ -83,9 +89,27 @@ _TABLE = (
     # What a good answer looks like.
     Scenario("reasoning", (Place.CHAT,), "Answers carry reasoning_content although nobody asked for it."),
     Scenario("usage-together", (Place.CHAT,), "A stream's usage rides on the finish frame instead of its own."),
+    # Good answers that few clients can read.
+    Scenario("holes", (Place.CHAT,), "Role, index, type and null fields are missing, and the last delta is null."),
+    Scenario("bom", (Place.CHAT,), "A stream begins with a byte order mark."),
+    Scenario("cr-lines", (Place.CHAT,), 'A stream ends its lines with CR alone, and its last event is "[DONE] ".'),
+    Scenario("name-in-pieces", (Place.CHAT,), "A streamed call's name comes in two pieces."),
+    Scenario("ids-everywhere", (Place.CHAT,), "Each fragment of a streamed call has an id of its own."),
+    Scenario("names-everywhere", (Place.CHAT,), "Each fragment of a streamed call repeats id and name."),
+    Scenario("finish-twice", (Place.CHAT,), "A stream's finish_reason comes in two frames."),
+    Scenario("usage-twice", (Place.CHAT,), "A stream's usage rides on the finish frame and has a frame of its own."),
+    Scenario("half-character", (Place.CHAT,), "A stream's text begins with an emoji, one half of its pair a frame."),
+    Scenario("double-encoded", (Place.CHAT,), "The arguments of a call are JSON text inside a JSON string."),
     # Streams that go wrong.
     Scenario("error-finish", (Place.CHAT,), 'A stream ends with finish_reason "error_finish", the error as its text.'),
     Scenario("error-frame", (Place.CHAT,), "A stream ends with an error envelope as a frame."),
+    Scenario(
+        "dashscope-event-error",
+        (Place.CHAT,),
+        "A stream is one event of DashScope's own form: event:error, :HTTP_STATUS/429, code and message.",
+    ),
+    Scenario("numeric-code", (Place.CHAT,), "A stream is one error whose code is the number 400."),
+    Scenario("bare-error", (Place.CHAT,), 'A stream is one error without "data:" before its JSON.'),
     Scenario("cut", (Place.CHAT,), "A stream closes in the middle: no finish_reason, no [DONE]."),
     Scenario("reset", (Place.CHAT,), "The connection breaks in the middle of a stream."),
     Scenario("silence", (Place.CHAT,), "A stream, or an answer, falls silent in the middle and never ends."),

@@ -27,7 +27,8 @@ class Ending(Enum):
 
 def sse(frame: dict[str, Any]) -> bytes:
     """One frame as it stands on the wire: no event name, one data line, a blank line."""
-    return f"data: {compact(frame)}\n\n".encode()
+    # Half of a surrogate pair has no place in UTF-8; in JSON it is the escape that this makes of it.
+    return f"data: {compact(frame)}\n\n".encode(errors="backslashreplace")
 
 
 class EventStream(Response):

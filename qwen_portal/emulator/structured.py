@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from qwen_portal.emulator.clues import Clues
-from qwen_portal.emulator.refusals import Body, text_of
+from qwen_portal.emulator.messages import Body, text_of
 from qwen_portal.emulator.schema_values import Schema, SchemaValues
 from qwen_portal.emulator.tool_plan import Turn
 

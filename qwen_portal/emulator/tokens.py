@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from qwen_portal.emulator.refusals import text_of
+from qwen_portal.emulator.messages import text_of
 
 # A token keeps the blanks before it, so that joining the tokens gives the text back.
 _TOKEN = re.compile(r"\s*(?:[A-Za-z0-9_']+|[^\sA-Za-z0-9_'])|\s+")

@@ -8,7 +8,7 @@ from typing import Any
 
 from qwen_portal.emulator.clues import Clues
 from qwen_portal.emulator.completion import ToolCall
-from qwen_portal.emulator.refusals import Body, text_of
+from qwen_portal.emulator.messages import Body, text_of
 from qwen_portal.emulator.schema_values import SchemaValues
 
 # Words that say nothing about what a prompt is after.
@@ -30,6 +30,8 @@ _SIGNS = {
     "*": frozenset({"multiply", "multiplication", "product", "times"}),
     "/": frozenset({"divide", "division", "quotient"}),
 }
+# How LiteLLM hands on what Claude Code tells the model beside the person's words.
+_NOTE = "Operator note (not from the user)"
 _NAMED = 2
 _ENOUGH = 2
 
@@ -51,11 +53,15 @@ class Turn:
 
 def turn_of(messages: list[Body]) -> Turn:
     """The current turn of a conversation."""
-    start = max((index for index, message in enumerate(messages) if message["role"] == "user"), default=0)
+    start = max((index for index, message in enumerate(messages) if _is_prompt(message)), default=0)
     since = messages[start:]
     calls = [call["function"] for message in since for call in message.get("tool_calls") or []]
     results = [text_of(message) for message in since if message["role"] == "tool"]
     return Turn(text_of(messages[start]), calls, results)
+
+
+def _is_prompt(message: Body) -> bool:
+    return message["role"] == "user" and not text_of(message).startswith(_NOTE)
 
 
 def next_calls(body: Body, turn: Turn) -> tuple[ToolCall, ...]:

@@ -16,6 +16,9 @@ _GATEWAY_HEADERS = {
     "vary": "Origin,Access-Control-Request-Method,Access-Control-Request-Headers",
 }
 
+# What the models' own servers put before their words; the gateway's words come without it.
+ALGO = "<400> InternalError.Algo.InvalidParameter: "
+
 _FIREWALL_PAGE = (
     '<!doctypehtml><html><head><meta charset="utf-8"><meta name="aliyun_waf_aa" content="0123456789abcdef">'
     '<meta name="aliyun_waf_bb" content="fedcba9876543210"></head><body><script>/* challenge */</script></body></html>'
@@ -60,6 +63,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not a 
         status: HTTP status.
         code: `error.code`.
         kind: `error.type`.
+        param: `error.param`.
     """
 
     def __init__(
@@ -69,15 +73,16 @@ class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not a 
         message: str,
         *,
         kind: str = "invalid_request_error",
+        param: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.kind = status, code, message, kind
+        self.status, self.code, self.message, self.kind, self.param = status, code, message, kind, param
         self.headers = headers or {}
 
     def envelope(self, request_id: str) -> dict[str, Any]:
         """The body of the answer."""
-        error = {"message": self.message, "type": self.kind, "param": None, "code": self.code}
+        error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
         body: dict[str, Any] = {"error": error, "request_id": request_id}
         if self.code == "data_inspection_failed":
             # Seen on the wire with moderation errors only.
@@ -88,6 +93,12 @@ class Refusal(Exception):  # noqa: N818 - it is an answer of the service, not a 
         """The answer itself."""
         request_id = new_request_id()
         return json_answer(self.envelope(request_id), self.status, gateway_headers(request_id, now) | self.headers)
+
+    def framed(self, now: float) -> Response:
+        """The answer as a gateway gives it that makes an event of whatever it passes on."""
+        request_id = new_request_id()
+        body = f"data: {compact(self.envelope(request_id))}\n\n"
+        return Response(body, self.status, gateway_headers(request_id, now), media_type="text/event-stream")
 
 
 def invalid_parameter(message: str) -> Refusal:

@@ -11,8 +11,11 @@ from typing import Any
 from qwen_portal._version import __version__
 from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.http.endpoints import base_url
+from qwen_portal.http.history import sendable
+from qwen_portal.http.thinking_mode import settle_thinking
 from qwen_portal.service.models import VISION, model_id, output_cap, plan_model
 from qwen_portal.service.plans import Plan, find_plan
+from qwen_portal.service.thinking import thinking_family
 from qwen_portal.settings import Settings
 from qwen_portal.storage.credential import Credential
 
@@ -77,7 +80,8 @@ class RequestBuilder:
             model: Model id, with or without ``qwen-portal/``.
             stream: Whether to stream.
             params: Further OpenAI parameters; ``extra_body`` is merged last, as OpenAI's SDK does. Ours:
-                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``.
+                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``. A stream asks for the usage unless
+                ``stream_options`` has ``"include_usage": False``, for services that know no such options.
 
         Raises:
             QwenBadRequestError: No messages, or an image for a model that takes none.
@@ -98,17 +102,19 @@ class RequestBuilder:
                 "The list of messages is empty.",
                 hint="Pass at least one, such as {'role': 'user', 'content': 'Hello'}.",
             )
+        body["messages"] = [_with_content(message) for message in body["messages"]]
         if not allow_images:
             _check_images(body["messages"], wanted, plan)
         row = plan_model(wanted, plan)
         body["model"] = row.name if row is not None else wanted
-        _disable_thinking_if_forced(body, thinking=row is not None and row.thinking)
+        body["messages"] = sendable(body["messages"])
+        if refused := settle_thinking(body, thinking_family(body["model"])):
+            self._warn_once("thinking", wanted, f"{wanted} {refused}")
         self._limit_output(body, wanted, limit)
         body["stream"] = stream
-        if stream:
-            body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
-        else:
-            body.pop("stream_options", None)
+        options = body.pop("stream_options", None) or {}
+        if stream and options.get("include_usage") is not False:
+            body["stream_options"] = {**options, "include_usage": True}
         self._drop(body, strict=plan.is_oauth)
         return ChatRequest(
             url=f"{base_url(credential, self._settings)}/chat/completions",
@@ -189,18 +195,12 @@ def _requested_tokens(body: Mapping[str, Any]) -> int | None:
     return min((_tokens(name, body[name]) for name in _TOKEN_FIELDS if body.get(name) is not None), default=None)
 
 
-def _disable_thinking_if_forced(body: dict[str, Any], *, thinking: bool) -> None:
-    """Switch thinking off for a request that forces a tool call; Qwen refuses the two together.
+def _with_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the message with text, if only empty text, where it has none, as one that only calls tools.
 
-    Leaving the switch out is not enough for a model that thinks unless it is told not to.
-    Source: docs/protocol.md, "Chat errors".
+    The service refuses a message without ``content``. Source: docs/protocol.md, "Chat errors".
     """
-    choice = body.get("tool_choice")
-    if not body.get("tools") or not (choice == "required" or isinstance(choice, Mapping)):
-        return
-    asked = [body.pop(name, None) for name in ("enable_thinking", "thinking_budget", "reasoning_effort")]
-    if thinking or any(value is not None for value in asked):
-        body["enable_thinking"] = False
+    return message if message.get("content") is not None else {**message, "content": ""}
 
 
 def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:

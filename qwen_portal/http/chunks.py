@@ -1,15 +1,18 @@
 """A streamed answer, read chunk by chunk: what it said so far, and whether it ended as it should."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from qwen_portal.errors import QwenAPIError, QwenRateLimitError, QwenStreamError
-from qwen_portal.http.error_responses import error_from_response
-from qwen_portal.http.sse import DONE, EventDecoder
-from qwen_portal.secrets import printable
+from qwen_portal.http.answer_fields import UnreadableError
+from qwen_portal.http.completions import StreamedAnswer
+from qwen_portal.http.error_responses import error_from_refusal
+from qwen_portal.http.refusals import refusal_in
+from qwen_portal.http.sse import LARGEST_EVENT, Event, EventDecoder, EventTooLargeError
+from qwen_portal.secrets import Secret, printable
 
-_OK = 200
+_DONE = "[DONE]"
 
 
 class ChunkReader:
@@ -18,115 +21,106 @@ class ChunkReader:
     Args:
         host: Who answers, for error messages.
         request_id: The service's id of the request.
+        secrets: What must not appear in a message even if the server echoes it.
     """
 
-    def __init__(self, host: str, request_id: str | None = None) -> None:
+    def __init__(self, host: str, request_id: str | None = None, secrets: Iterable[Secret] = ()) -> None:
         self._host = host
         self._request_id = request_id
+        self._secrets = tuple(secrets)
         self._decoder = EventDecoder()
-        self._text: list[str] = []
-        self._tool_calls: dict[int, dict[str, Any]] = {}
-        self._finished = False
+        self._answer = StreamedAnswer()
+        self._aside = ""
         self.done = False
-        self.has_content = False
+
+    @property
+    def has_content(self) -> bool:
+        """Whether anything was said that a second try would say again."""
+        return self._answer.has_content
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
         """Yield the chunks that these bytes complete; those before a bad frame come before its error.
 
         Raises:
-            QwenAPIError: An error frame; typed by its code.
-            QwenStreamError: ``error_finish``, or a frame that is not JSON or no chunk.
+            QwenAPIError: A refusal; typed by its code.
+            QwenStreamError: ``error_finish``, or a frame that is not JSON, no chunk or too large.
         """
-        return self._read(self._decoder.feed(data))
+        yield from self._read(self._decoder.feed(data))
 
     def end(self) -> Iterator[dict[str, Any]]:
-        """Yield what is left when the connection has ended.
+        """Yield what is left when the answer is said to be over, or the connection has ended.
 
         Raises:
             QwenStreamError: Before the answer had.
         """
-        yield from self._read(self._decoder.flush())
-        if not self._finished:
-            raise self.error(QwenStreamError(f"{self._host} ended the stream before the answer was complete."))
+        if not self.done:
+            yield from self._read(self._decoder.end())
+        if not self._answer.is_finished:
+            aside = printable(self._aside, secrets=self._secrets)
+            said = f" It said: {aside}" if aside else ""
+            raise self.error(QwenStreamError(f"{self._host} ended the stream before the answer was complete.{said}"))
+        yield from self._answer.end()
 
     def error(self, error: QwenAPIError) -> QwenAPIError:
         """Add to an error what was received before it."""
-        error.partial_text = "".join(self._text)
-        error.partial_tool_calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
+        error.partial_text = "".join(self._answer.text)
+        error.partial_tool_calls = self._answer.tool_calls()
         error.request_id = error.request_id or self._request_id
         return error
 
-    def _read(self, events: list[bytes]) -> Iterator[dict[str, Any]]:
-        for event in events:
-            if event == DONE:
-                self.done = True
-                break
-            try:
-                chunk = json.loads(event)
-            except (ValueError, RecursionError):
-                chunk = None
-            if not isinstance(chunk, dict):
-                raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is not JSON."))
-            if chunk.get("error"):
-                raise self.error(error_from_response(_OK, {}, event, host=self._host))
-            if not is_answer(chunk):
-                raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is no part of an answer."))
-            self._note(chunk)
-            yield chunk
+    def _read(self, events: Iterator[Event]) -> Iterator[dict[str, Any]]:
+        try:
+            for event in events:
+                if (event.data or "").strip() == _DONE:
+                    self.done = True
+                    return
+                chunk = self._chunk_of(event)
+                whole = self._whole(chunk) if chunk is not None else None
+                if whole is not None:
+                    yield whole
+        except EventTooLargeError:
+            most = LARGEST_EVENT // 2**20
+            raise self.error(
+                QwenStreamError(f"{self._host} sent an event of more than {most} MB; nobody reads on.")
+            ) from None
 
-    def _note(self, chunk: dict[str, Any]) -> None:
-        for choice in chunk.get("choices") or ():
-            delta = choice.get("delta") or {}
-            reason = choice.get("finish_reason")
-            if reason == "error_finish":
-                raise self.error(_error_finish(self._host, str(delta.get("content") or "")))
-            text = delta.get("content")
-            if text:
-                self._text.append(text)
-            calls = delta.get("tool_calls")
-            for call in calls or ():
-                self._note_call(call)
-            if reason:
-                self._finished = True
-            if text or calls or reason or delta.get("reasoning_content"):
-                self.has_content = True
+    def _chunk_of(self, event: Event) -> dict[str, Any] | None:
+        """Return the chunk that an event is; ``None`` for one that says nothing, or nothing that anybody asked."""
+        refusal = refusal_in(event)
+        if refusal is not None:
+            raise self.error(error_from_refusal(refusal, host=self._host, secrets=self._secrets))
+        if event.data is None:
+            self._aside = "\n".join(event.strays)
+            return None
+        # some keep the connection alive with nothing, some with null
+        if event.data.strip() in ("", "null"):
+            return None
+        try:
+            chunk = json.loads(event.data)
+        except (ValueError, RecursionError):
+            chunk = None
+        if not isinstance(chunk, dict):
+            raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is not JSON."))
+        return chunk
 
-    def _note_call(self, call: dict[str, Any]) -> None:
-        index = call.get("index") or 0
-        function = call.get("function") or {}
-        known = self._tool_calls.setdefault(
-            index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-        )
-        known["id"] = known["id"] or call.get("id") or ""
-        known["function"]["name"] = known["function"]["name"] or function.get("name") or ""
-        known["function"]["arguments"] += function.get("arguments") or ""
+    def _whole(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
+        self._stop_at_error_finish(chunk)
+        try:
+            return self._answer.add(chunk)
+        except UnreadableError as exc:
+            raise self.error(
+                QwenStreamError(f"{self._host} sent a stream frame that is no part of an answer: {exc}.")
+            ) from None
 
-
-def is_answer(body: dict[str, Any]) -> bool:
-    """Tell whether a chunk, or a whole answer, has the types that its readers rely on."""
-    choices, usage = body.get("choices") or [], body.get("usage") or {}
-    return isinstance(usage, dict) and isinstance(choices, list) and all(map(_is_choice, choices))
-
-
-def _is_choice(choice: Any) -> bool:
-    said = isinstance(choice, dict) and (choice.get("delta") or choice.get("message") or {})
-    if not isinstance(said, dict):
-        return False
-    calls = said.get("tool_calls") or []
-    return _has_texts(said, "content", "reasoning_content") and isinstance(calls, list) and all(map(_is_call, calls))
-
-
-def _is_call(call: Any) -> bool:
-    function = isinstance(call, dict) and (call.get("function") or {})
-    if not isinstance(function, dict) or not isinstance(call.get("index") or 0, int):
-        return False
-    return _has_texts(call, "id") and _has_texts(function, "name", "arguments")
-
-
-def _has_texts(record: dict[str, Any], *names: str) -> bool:
-    return all(isinstance(record.get(name) or "", str) for name in names)
+    def _stop_at_error_finish(self, chunk: dict[str, Any]) -> None:
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict) and choice.get("finish_reason") == "error_finish":
+                delta = choice.get("delta")
+                said = str(delta.get("content") or "") if isinstance(delta, dict) else ""
+                raise self.error(_error_finish(self._host, printable(said, secrets=self._secrets)))
 
 
 def _error_finish(host: str, said: str) -> QwenAPIError:
     kind = QwenRateLimitError if "throttl" in said.lower() or "rate limit" in said.lower() else QwenStreamError
-    return kind(f"{host} broke the answer off: {printable(said) or 'no reason given'}.", code="error_finish")
+    return kind(f"{host} broke the answer off: {said or 'no reason given'}.", code="error_finish")

@@ -1,68 +1,30 @@
 """Error responses: what the service sends instead of an answer, turned into typed errors.
 
-Source: docs/protocol.md, "Chat errors". The code is looked at before the status, because a 403 may be a quota
-and a refresh would not help against that.
+Source: docs/protocol.md, "Chat errors".
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any
 
-from qwen_portal.errors import (
-    QwenAPIError,
-    QwenAuthenticationError,
-    QwenBadRequestError,
-    QwenConnectionError,
-    QwenContentFilterError,
-    QwenContextLengthError,
-    QwenModelNotFoundError,
-    QwenQuotaExceededError,
-    QwenRateLimitError,
-    QwenServerError,
-    QwenTimeoutError,
-)
+from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenQuotaExceededError
+from qwen_portal.http.refusals import Refusal, read_refusal
 from qwen_portal.secrets import Secret, printable
 
-_QUOTA_CODES = {
-    "insufficient_quota",
-    "quota_exceeded",
-    "throttling.allocationquota",
-    "allocationquota.freetieronly",
-    "arrearage",
-}
-_QUOTA_TEXTS = ("insufficient_quota", "quota exceeded", "quota has been exhausted", "account is in good standing")
-_QUOTA_STATUS = {400, 403, 429}
-_BAD_REQUEST, _UNAUTHORIZED, _NOT_FOUND = 400, 401, 404
-_REQUEST_TIMEOUT, _TOO_MANY, _SERVER = 408, 429, 500
-_AUTH_STATUS = {401, 403}
-_REDIRECTS = range(300, 400)
+_UNAUTHORIZED, _NOT_FOUND, _SERVER = 401, 404, 500
 
 
-def is_quota(status: int, body: Any) -> bool:
+def is_quota(status: int, content: bytes) -> bool:
     """Tell whether an answer says that a quota is used up, rather than that a token is bad.
 
     Args:
         status: HTTP status.
-        body: The parsed JSON body, or ``None``.
+        content: The body, in any of the forms of a refusal.
     """
-    return _names_quota(status, body) and not _is_concurrency(body)
-
-
-def _names_quota(status: int, body: Any) -> bool:
-    code, text = _code_and_text(body)
-    if status not in _QUOTA_STATUS:
-        return False
-    return code in _QUOTA_CODES or (status != _BAD_REQUEST and any(known in text for known in _QUOTA_TEXTS))
-
-
-def _is_concurrency(body: Any) -> bool:
-    """Tell a plan's limit on parallel requests, which speaks of quotas too: waiting a moment is all it takes."""
-    return "concurrency" in " ".join(_code_and_text(body))
+    return issubclass(read_refusal(status, content).error_class(), QwenQuotaExceededError)
 
 
 def error_from_response(
@@ -71,36 +33,59 @@ def error_from_response(
     """Make the error that an answer stands for.
 
     Args:
-        status: HTTP status; 200 for an error frame inside a stream.
+        status: HTTP status.
         headers: Response headers.
         content: Response body.
         host: Who answered, for the message.
         secrets: What must not appear in the message even if the server echoes it.
     """
-    body = _parse(content)
-    code, text = _code_and_text(body)
-    kind = _error_class(status, code, text, body)
-    web_page = is_web_page(headers, content)
-    said = printable(_message(body) or content.decode("utf-8", "replace"), secrets=secrets)
-    if web_page:
-        said = "a web page, not JSON: a gateway, a firewall or a proxy is in the way"
-        if status < _SERVER:
-            kind = QwenConnectionError
-    shown = printable(_code(body), limit=60, secrets=secrets)
-    label = f"HTTP {status}, {shown}" if shown else f"HTTP {status}"
-    error = kind(
-        f"{host} answered {said or 'nothing'} ({label}).",
-        kind="firewall" if web_page and status < _SERVER else None,
-        status=status,
-        code=shown or None,
-        request_id=_request_id(headers, body),
-        retry_after=_retry_after(headers),
-    )
-    if isinstance(error, QwenQuotaExceededError):
-        error.resets_at = _reset_time(text)
+    refusal = read_refusal(status, content)
+    if is_web_page(headers, content):
+        return _web_page(refusal, headers, host)
+    if not refusal.message:
+        refusal = refusal._replace(message=content.decode("utf-8", "replace"))
+    error = error_from_refusal(refusal, host=host, secrets=secrets, headers=headers)
     if status == _NOT_FOUND and not content.strip():
         error.hint = "The address has no such path; a base URL usually ends in /v1."
     return error
+
+
+def error_from_refusal(
+    refusal: Refusal, *, host: str, secrets: Iterable[Secret] = (), headers: Mapping[str, str] | None = None
+) -> QwenAPIError:
+    """Make the error that a refusal stands for.
+
+    Args:
+        refusal: As it was read.
+        host: Who answered, for the message.
+        secrets: What must not appear in the message even if the server echoes it.
+        headers: The response's headers, if the refusal was the whole answer.
+    """
+    said = printable(refusal.message, secrets=secrets)
+    shown = printable(refusal.code, limit=60, secrets=secrets)
+    label = f"HTTP {refusal.status}, {shown}" if shown else f"HTTP {refusal.status}"
+    error = refusal.error_class()(
+        f"{host} answered {said or 'nothing'} ({label}).",
+        status=refusal.status,
+        code=shown or None,
+        request_id=_request_id(headers or {}, refusal),
+        retry_after=_retry_after(headers or {}),
+    )
+    if isinstance(error, QwenQuotaExceededError):
+        error.resets_at = _reset_time(refusal.message.lower())
+    return error
+
+
+def _web_page(refusal: Refusal, headers: Mapping[str, str], host: str) -> QwenAPIError:
+    is_servers = refusal.status >= _SERVER
+    return (refusal.error_class() if is_servers else QwenConnectionError)(
+        f"{host} answered a web page, not JSON: a gateway, a firewall or a proxy is in the way "
+        f"(HTTP {refusal.status}).",
+        kind=None if is_servers else "firewall",
+        status=refusal.status,
+        request_id=_request_id(headers, refusal),
+        retry_after=_retry_after(headers),
+    )
 
 
 def is_wrong_key(error: QwenAPIError) -> bool:
@@ -117,58 +102,9 @@ def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
     return "text/html" in headers.get("content-type", "") or content.lstrip()[:1] == b"<"
 
 
-def _error_class(  # noqa: PLR0911 - the catalogue as a table, a line per row
-    status: int, code: str, text: str, body: Any
-) -> type[QwenAPIError]:
-    if _names_quota(status, body) or (status < _BAD_REQUEST and code in _QUOTA_CODES):
-        return QwenRateLimitError if _is_concurrency(body) else QwenQuotaExceededError
-    if "range of input length" in text or code == "context_length_exceeded":
-        return QwenContextLengthError
-    if "data_inspection" in code or "datainspection" in text:
-        return QwenContentFilterError
-    if status in _AUTH_STATUS or code == "invalid_api_key":
-        return QwenAuthenticationError
-    if status == _TOO_MANY or code.startswith(("throttling", "limit_requests")):
-        return QwenRateLimitError
-    if status == _NOT_FOUND or code == "model_not_found" or ("model" in text and "is not supported" in text):
-        return QwenModelNotFoundError
-    if status == _REQUEST_TIMEOUT:
-        return QwenTimeoutError
-    if status in _REDIRECTS:
-        return QwenConnectionError
-    return QwenServerError if status >= _SERVER or status < _BAD_REQUEST else QwenBadRequestError
-
-
-def _parse(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _error(body: Any) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        return {}
-    error = body.get("error", body)
-    return error if isinstance(error, dict) else {"message": str(error)}
-
-
-def _message(body: Any) -> str:
-    return str(_error(body).get("message") or "")
-
-
-def _code_and_text(body: Any) -> tuple[str, str]:
-    return _code(body).lower(), f"{_error(body).get('type') or ''} {_message(body)}".lower()
-
-
-def _code(body: Any) -> str:
-    error = _error(body)
-    return str(error.get("code") or error.get("type") or "")
-
-
-def _request_id(headers: Mapping[str, str], body: Any) -> str | None:
-    found = headers.get("x-request-id") or (body.get("request_id") if isinstance(body, dict) else None)
-    return printable(str(found), limit=80) if found else None
+def _request_id(headers: Mapping[str, str], refusal: Refusal) -> str | None:
+    found = headers.get("x-request-id") or refusal.request_id
+    return printable(found, limit=80) if found else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

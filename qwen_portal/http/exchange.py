@@ -15,13 +15,19 @@ from qwen_portal.errors import (
     QwenAuthenticationError,
     QwenBadRequestError,
     QwenConnectionError,
+    QwenPlanNotForProgramsError,
     QwenStreamError,
     QwenTimeoutError,
 )
+from qwen_portal.http.answer_fields import UnreadableError
 from qwen_portal.http.chat_request import ChatRequest
-from qwen_portal.http.chunks import is_answer
+from qwen_portal.http.chunks import ChunkReader
+from qwen_portal.http.collected import collected
+from qwen_portal.http.completions import whole_answer
 from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
+from qwen_portal.http.refusals import is_refusal
 from qwen_portal.http.retry import Retries
+from qwen_portal.http.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
@@ -52,6 +58,7 @@ class Exchange:
         self.content = _encoded(request.body)
         self.connected = False
         self.answered = False
+        self.response_headers: Mapping[str, str] = {}
 
     def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
         """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
@@ -84,25 +91,53 @@ class Exchange:
         Raises:
             QwenAPIError: It is none.
         """
-        completion = _completion(response)
+        self.response_headers = response.headers
+        completion = self._collected(response) if self.is_stream(response) else _completion(response)
         if completion is None:
             raise self.refused(response)
         return completion
 
+    def _collected(self, response: httpx.Response) -> dict[str, Any] | None:
+        """Put together what came as a stream that nobody asked for; ``None`` if it is no whole answer.
+
+        Raises:
+            QwenAPIError: It holds a refusal.
+        """
+        reader = ChunkReader(self.host, response.headers.get("x-request-id"), self.secrets(response))
+        try:
+            return collected([*reader.feed(response.content), *reader.end()])
+        except QwenStreamError:
+            return None
+        except QwenAPIError as exc:
+            raise self.explained(exc) from None
+
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
-        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "")
+        return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "").lower()
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
-        error = error_from_response(
-            response.status_code,
-            response.headers,
-            response.content,
-            host=self.host,
-            secrets=[Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))],
+        self.response_headers = response.headers
+        return self.explained(
+            error_from_response(
+                response.status_code,
+                response.headers,
+                response.content,
+                host=self.host,
+                secrets=self.secrets(response),
+            )
         )
+
+    def secrets(self, response: httpx.Response) -> list[Secret]:
+        """Return what the server was told, and nobody else is to read."""
+        return [Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))]
+
+    def explained(self, error: QwenAPIError) -> QwenAPIError:
+        """Say what the refusal of a key means; other errors are returned as they are."""
+        error.hint = streams_only_hint(error, self.request.body) or error.hint
         if self.account.kind == "oauth" or not isinstance(error, QwenAuthenticationError):
+            return error
+        if isinstance(error, QwenPlanNotForProgramsError):
             return error
         return self._key_refused(error) if is_wrong_key(error) else self._not_allowed(error)
 
@@ -181,7 +216,12 @@ def _completion(response: httpx.Response) -> dict[str, Any] | None:
         body = response.json()
     except (ValueError, RecursionError):
         return None
-    return body if isinstance(body, dict) and body.get("choices") and is_answer(body) else None
+    if not isinstance(body, dict) or not body.get("choices") or is_refusal(body):
+        return None
+    try:
+        return whole_answer(body)
+    except UnreadableError:
+        return None
 
 
 def _reason(exc: Exception) -> str:

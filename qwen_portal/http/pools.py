@@ -5,35 +5,27 @@ connections belong to it. It carries no account and no bearer.
 """
 
 import asyncio
+import functools
 import os
 import platform
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from qwen_portal._version import __version__
+from qwen_portal.http.network import proxied, tls_context
 from qwen_portal.settings import CONNECT_TIMEOUT, SIGN_IN_TIMEOUT
 
 USER_AGENT = f"qwen-portal/{__version__} ({platform.system()}; {platform.machine()}) python/{platform.python_version()}"
 
-# Loopback never goes through a proxy; None means the pool's own transport.
-_MOUNTS: Mapping[str, None] = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
 # Few idle connections: httpcore walks all of them on every request.
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
 _HEADERS = {"User-Agent": USER_AGENT}
 # Every request brings its own limits; these hold for one that does not.
 _TIMEOUT = httpx.Timeout(SIGN_IN_TIMEOUT, connect=CONNECT_TIMEOUT)
-# What every client of the HTTP library is made with.
-OPTIONS: Mapping[str, Any] = {
-    "headers": _HEADERS,
-    "limits": _LIMITS,
-    "mounts": _MOUNTS,
-    "follow_redirects": False,
-    "timeout": _TIMEOUT,
-}
 
 _lock = threading.Lock()
 _sync_pool: httpx.Client | None = None
@@ -49,14 +41,48 @@ def sync_pool() -> httpx.Client:
         return _sync_pool
 
 
+def client_options() -> dict[str, Any]:
+    """Return what every client of the HTTP library is made with, as this machine's variables want it.
+
+    Raises:
+        QwenError: One of them names a proxy or certificates that cannot be used.
+    """
+    return _options(httpx.HTTPTransport)
+
+
+def async_client_options() -> dict[str, Any]:
+    """Do what :func:`client_options` does, for event loops."""
+    return _options(httpx.AsyncHTTPTransport)
+
+
+def _options(transport: Callable[..., Any]) -> dict[str, Any]:
+    plain = functools.partial(transport, verify=tls_context(), limits=_LIMITS, trust_env=False)
+    return {
+        "headers": _HEADERS,
+        "transport": plain(),
+        "mounts": proxied(lambda proxy: plain(proxy=proxy)),
+        "follow_redirects": False,
+        "timeout": _TIMEOUT,
+        "trust_env": False,
+    }
+
+
 def lone_client() -> httpx.Client:
-    """Open a client that nobody shares; the caller closes it."""
-    return httpx.Client(**OPTIONS)
+    """Open a client that nobody shares; the caller closes it.
+
+    Raises:
+        QwenError: As for :func:`client_options`.
+    """
+    return httpx.Client(**client_options())
 
 
 def lone_async_client() -> httpx.AsyncClient:
-    """Open a client for one event loop that nobody shares; the caller closes it."""
-    return httpx.AsyncClient(**OPTIONS)
+    """Open a client for one event loop that nobody shares; the caller closes it.
+
+    Raises:
+        QwenError: As for :func:`client_options`.
+    """
+    return httpx.AsyncClient(**async_client_options())
 
 
 def async_pool() -> httpx.AsyncClient:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qwen_portal.errors import QwenError, QwenOAuthError, QwenRateLimitError, QwenServerError
 from qwen_portal.http.error_responses import is_web_page
+from qwen_portal.http.refusals import refusal_body
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.untrusted_json import json_object, token
 
@@ -193,7 +194,7 @@ def _text(response: "httpx.Response") -> str:
 
 
 def _fields(response: "httpx.Response") -> dict[str, Any]:
-    return json_object(_text(response)) or {}
+    return json_object(_text(response)) or refusal_body(response.content)
 
 
 def error_code(response: "httpx.Response") -> str:

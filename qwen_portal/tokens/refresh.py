@@ -14,6 +14,7 @@ from collections.abc import Callable
 from qwen_portal.account.record import Account
 from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import (
+    QwenAPIError,
     QwenConnectionError,
     QwenError,
     QwenOAuthError,
@@ -95,7 +96,8 @@ class Refresher:
                 if refused is None and not current.is_expired():
                     _log.warning("account %s: the token could not be refreshed yet: %s", account.label, exc)
                     return current
-                if isinstance(exc, QwenStoreError):
+                if not isinstance(exc, QwenAPIError | QwenOAuthError):
+                    # a store or a setting of the machine: the error says better what to do
                     raise
                 what = f"The token of account {account.label!r} is no longer good and could not be renewed"
                 raise QwenTokenExpiredError(f"{what}: {exc.message}", kind=exc.kind) from exc

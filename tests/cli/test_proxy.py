@@ -99,7 +99,11 @@ def test_the_master_key_stays_in_its_variable(host: str, key: str, monkeypatch: 
     monkeypatch.setenv("LITELLM_MASTER_KEY", key)
     output = run("proxy", "--host", host, "--config-only").stdout
     general = yaml.safe_load(output)["general_settings"]
-    assert general == {"background_health_checks": False, "master_key": "os.environ/LITELLM_MASTER_KEY"}
+    assert general == {
+        "background_health_checks": False,
+        "health_check_skip_disabled_background_models": True,
+        "master_key": "os.environ/LITELLM_MASTER_KEY",
+    }
     assert "dangerous" not in output
     assert KEY not in output
 

@@ -181,6 +181,23 @@ def test_an_unknown_account_is_named_at_once(ask: Call, signed_in: Emulator) -> 
     assert signed_in.chats() == []
 
 
+@pytest.mark.reported("agentscope-ai/agentscope-java#1270")
+@BOTH
+@pytest.mark.parametrize("without", [{}, {"content": None}])
+def test_a_call_without_content_is_sent_with_empty_text(
+    ask: Call, without: dict[str, Any], signed_in: Emulator
+) -> None:
+    """The SDK sends what it is given, and the service wants content in each message.
+
+    Source: agentscope-ai/agentscope-java#1270, https://github.com/agentscope-ai/agentscope-java/issues/1270.
+    """
+    function = {"name": "f", "arguments": "{}"}
+    calls = {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": function}], **without}
+    ask(messages=[*HELLO, calls, {"role": "tool", "tool_call_id": "call_1", "content": "3"}])
+    (chat,) = signed_in.chats()
+    assert (chat.status, chat.body["messages"][1]["content"]) == (200, "")
+
+
 @BOTH
 def test_a_bad_request_is_refused_before_it_is_sent(ask: Call, signed_in: Emulator) -> None:
     """An image for a model that takes text alone."""

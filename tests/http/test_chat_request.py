@@ -130,6 +130,40 @@ def test_a_forced_tool_call_switches_thinking_off(
     assert {name: value for name, value in body.items() if name in thinking} == sent
 
 
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.reported("agentscope-ai/agentscope-java#1270")
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("without", [{}, {"content": None}])
+def test_a_message_always_has_content(plan: str, without: dict[str, Any]) -> None:
+    """An assistant that only calls tools has none, and the service wants "Field required: input.messages.N.content".
+
+    Source: agentscope-ai/agentscope-java#1270, https://github.com/agentscope-ai/agentscope-java/issues/1270.
+    """
+    calls = {"role": "assistant", "tool_calls": [CALL], **without}
+    result = {"role": "tool", "tool_call_id": "call_1", **without}
+    sent = shape(plan, [*HELLO, calls, result, {"role": "user", "content": [{"type": "text", "text": "Go on."}]}])
+    assert [message["content"] for message in sent.body["messages"]] == [
+        HELLO[0]["content"],
+        "",
+        "",
+        [{"type": "text", "text": "Go on."}],
+    ]
+    assert sent.body["messages"][1]["tool_calls"] == [CALL]
+    assert ("content" in calls) is ("content" in without)  # the caller's own messages stay as they are
+
+
+@pytest.mark.reported("agentscope-ai/agentscope-java#1270")
+@pytest.mark.parametrize("ask", ALL)
+def test_a_conversation_with_a_call_without_content_goes_on(ask: Way, signed_in: Emulator) -> None:
+    """Whole and streamed, sync and async, the service takes it."""
+    messages = [*HELLO, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "call_1"}]
+    ask(messages)
+    (chat,) = signed_in.chats()
+    assert chat.status == 200
+
+
 def test_no_messages_is_an_error_before_any_request() -> None:
     """The service would answer with a 400 of its own."""
     with pytest.raises(QwenBadRequestError, match="empty"):

@@ -148,10 +148,10 @@ def test_a_chunk_that_says_nothing_is_passed_over(ask: Way, monkeypatch: pytest.
     """A null delta, as gateways send to keep a connection alive, does not end the stream."""
     real = ChunkReader.feed
 
+    pause = b'data: {"choices": [{"delta": null, "finish_reason": null, "index": 0}], "usage": null}\n\n'
+
     def with_pauses(self: ChunkReader, data: bytes) -> "Iterator[dict[str, Any]]":
-        for chunk in real(self, data):
-            yield {"choices": [{"delta": None, "finish_reason": None, "index": 0}], "usage": None}
-            yield chunk
+        return real(self, data.replace(b"data: {", pause + b"data: {"))
 
     monkeypatch.setattr(ChunkReader, "feed", with_pauses)
     assert ask(ChatQwenPortal(), "What is 2+2?").text == "2+2 = 4"

@@ -67,6 +67,7 @@ SENT: dict[str, tuple[Any, dict[str, Any]]] = {
     "reasoning_effort": ("low", {"reasoning_effort": "low"}),
     "enable_thinking": (True, {"enable_thinking": True}),
     "thinking_budget": (50, {"thinking_budget": 50}),
+    "preserve_thinking": (True, {"preserve_thinking": True}),
     "output_cap": (100, {"max_tokens": 100}),
     "streaming": (True, {"stream": True}),
 }
@@ -263,7 +264,7 @@ def store(emulator: Emulator) -> None:
 def allow_images(emulator: Emulator) -> None:
     """A text model is then sent pictures, and the service judges."""
     question: Any = ("user", [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])
-    with pytest.raises(Exception, match="takes text only"):
+    with pytest.raises(Exception, match="Unexpected item type in content"):
         ChatQwenPortal(allow_images=True, max_retries=0).invoke([question])
     assert len(emulator.chats()) == 1
 

@@ -11,6 +11,7 @@ from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal import QwenStreamError
 from qwen_portal.emulator import Emulator
 from qwen_portal.http.chunks import ChunkReader
+from qwen_portal.http.completions import whole_answer
 from tests.langchain.ways import STREAMED, WHOLE, Way
 
 pytestmark = pytest.mark.usefixtures("signed_in")
@@ -108,15 +109,14 @@ ODD: dict[str, tuple[list[Any], list[Any]]] = {
 
 def _answering(fragments: list[Any], monkeypatch: pytest.MonkeyPatch, reason: str = "tool_calls") -> None:
     """Let the next stream consist of these fragments."""
+    deltas: list[Any] = [{"role": "assistant", "content": ""}, *({"tool_calls": [each]} for each in fragments)]
+    choices: list[Any] = [{"index": 0, "delta": delta, "finish_reason": None} for delta in deltas]
+    choices.append({"index": 0, "delta": {}, "finish_reason": reason})
+    stream = "".join(f"data: {json.dumps({'choices': [choice]})}\n\n" for choice in choices) + "data: [DONE]\n\n"
+    real = ChunkReader.feed
 
     def feed(self: ChunkReader, data: bytes) -> Iterator[dict[str, Any]]:
-        self.has_content = self.done = self._finished = True
-        deltas: list[Any] = [{"role": "assistant", "content": ""}, *({"tool_calls": [each]} for each in fragments)]
-        for delta in deltas:
-            yield {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-        if reason == "error_finish":
-            raise self.error(QwenStreamError("It broke."))
-        yield {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+        return real(self, stream.encode())
 
     monkeypatch.setattr(ChunkReader, "feed", feed)
 
@@ -187,7 +187,7 @@ def test_arguments_that_the_limit_cut_are_not_completed(monkeypatch: pytest.Monk
 def _whole(calls: list[Any], reason: str = "tool_calls") -> Any:
     message = {"role": "assistant", "content": None, "tool_calls": calls}
     answer = {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
-    return ChatQwenPortal()._create_chat_result(json.loads(json.dumps(answer))).generations[0].message
+    return ChatQwenPortal()._create_chat_result(whole_answer(json.loads(json.dumps(answer)))).generations[0].message
 
 
 def test_whole_answers_are_mended_too() -> None:

@@ -6,6 +6,7 @@ import pytest
 from litellm import exceptions
 from litellm.router import Router
 
+from litellm_qwen_portal import QwenPortalLLM
 from qwen_portal import QwenBadRequestError
 from qwen_portal.emulator import Emulator
 from tests.litellm.ways import CALLS, HELLO, MODEL, call
@@ -50,18 +51,19 @@ def test_nonsense_is_a_bad_request_with_a_hint(signed_in: Emulator, way: str, gi
 
 def test_a_router_does_not_repeat_nonsense(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deployment whose configuration is wrong says so at once."""
-    waits: list[Any] = []
+    calls: list[Any] = []
+    real = QwenPortalLLM.completion
 
-    def wait(*args: Any, **kwargs: Any) -> int:
-        waits.append((args, kwargs))
-        return 0
+    def completion(self: QwenPortalLLM, *args: Any, **given: Any) -> Any:
+        calls.append(given)
+        return real(self, *args, **given)
 
-    monkeypatch.setattr(Router, "_time_to_sleep_before_retry", wait)
+    monkeypatch.setattr(QwenPortalLLM, "completion", completion)
     params = {"model": MODEL, "qwen_account": ["work"]}
     router = Router(model_list=[{"model_name": "qwen", "litellm_params": params}], num_retries=3)
     with pytest.raises(exceptions.BadRequestError, match="qwen_account"):
         router.completion("qwen", messages=HELLO)
-    assert not waits
+    assert len(calls) == 1
 
 
 def test_a_number_as_the_account_is_its_label(signed_in: Emulator) -> None:

@@ -1,6 +1,7 @@
 """A Router with this provider: accounts per deployment, retries, the next deployment, the larger window."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -58,10 +59,16 @@ WAYS: dict[str, Callable[..., str]] = {
 }
 
 
+_LITELLMS = 0.4
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the waiting, not the decisions, out of LiteLLM's and our own retries."""
-    monkeypatch.setattr(Router, "_time_to_sleep_before_retry", lambda *args, **kwargs: 0)
+    # By length: nothing public of LiteLLM's says how long it waits, and the emulator's own sleeps are shorter.
+    sleep, asleep = time.sleep, asyncio.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(0 if seconds >= _LITELLMS else seconds))
+    monkeypatch.setattr(asyncio, "sleep", lambda delay, *more: asleep(0 if delay >= _LITELLMS else delay, *more))
     monkeypatch.setattr(retry, "_FIRST", 0.0)
 
 
