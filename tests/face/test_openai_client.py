@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
 import qwen_portal
+from qwen_portal import openai_sdk
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenBadRequestError,
@@ -21,6 +23,7 @@ from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in.device_flow import sign_in
 from qwen_portal.storage.credential import Credential
+from tests.reported import REFUSED, keep_key
 from tests.ways import HELLO
 
 Call = Callable[..., Any]
@@ -242,6 +245,25 @@ def test_the_services_errors_are_the_sdks(ask: Call, signed_in: Emulator) -> Non
     signed_in.scenario("burst", times=1)
     with pytest.raises(openai.RateLimitError):
         ask(client={"max_retries": 0})
+
+
+@pytest.mark.reported("OpenKB#242")
+@BOTH
+@pytest.mark.parametrize("name", ["framed, error object", "framed, four lines", "framed, CRLF and a byte order mark"])
+def test_a_framed_quota_is_not_asked_again(ask: Call, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenKB#242: the SDK repeats a 429 unless it is told that waiting a moment does not help."""
+    keep_key()
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return REFUSED[name].answer(request)
+
+    transport = httpx.MockTransport(answer)
+    monkeypatch.setitem(openai_sdk.OPTIONS, "transport", transport)  # type: ignore[call-overload] # it is a dict
+    with pytest.raises((openai.RateLimitError, openai.PermissionDeniedError)):
+        ask()
+    assert len(sent) == 1
 
 
 def test_other_paths_go_to_the_account_as_they_are(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
