@@ -9,12 +9,12 @@ from typing import Any
 from qwen_portal.http.answer_fields import (
     UnreadableError,
     clean,
-    ends_in_half,
     entries,
     index_of,
     known_fields,
     raw_text,
     record,
+    split_half,
     text_of,
     usage_of,
 )
@@ -174,6 +174,5 @@ class _Choice:
         return {"index": index, "delta": delta, "finish_reason": self.reason}
 
     def _joined(self, name: str, said: Answer) -> str:
-        text = self._halves[name] + raw_text(said.get(name), name)
-        self._halves[name] = text[-1:] if ends_in_half(text) else ""
-        return clean(text.removesuffix(self._halves[name]))
+        text, self._halves[name] = split_half(self._halves[name] + raw_text(said.get(name), name))
+        return text

@@ -11,7 +11,6 @@ import openai
 import pytest
 
 import qwen_portal
-from qwen_portal import openai_sdk
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenBadRequestError,
@@ -19,6 +18,7 @@ from qwen_portal.errors import (
     QwenRefreshTokenInvalidError,
     QwenTokenNotAvailableError,
 )
+from qwen_portal.http.pools import OPTIONS
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.sign_in.device_flow import sign_in
@@ -260,7 +260,7 @@ def test_a_framed_quota_is_not_asked_again(ask: Call, name: str, monkeypatch: py
         return REFUSED[name].answer(request)
 
     transport = httpx.MockTransport(answer)
-    monkeypatch.setitem(openai_sdk.OPTIONS, "transport", transport)  # type: ignore[call-overload] # it is a dict
+    monkeypatch.setattr("qwen_portal.openai_sdk.OPTIONS", {**OPTIONS, "transport": transport})
     with pytest.raises((openai.RateLimitError, openai.PermissionDeniedError)):
         ask()
     assert len(sent) == 1
