@@ -144,12 +144,12 @@ class _Choice:
         self.calls = StreamedCalls()
         self.reason: str | None = None
         self._halves = dict.fromkeys(_TEXTS, "")
-        self._has_begun = False
+        self._has_begun = self._has_said = False
 
     def add(self, raw: Answer) -> tuple[Answer, bool]:
         """Take the choice of a chunk; return the delta that may be handed on, and whether anything was said."""
         # some end a stream with the message as a whole, some have nothing else in it
-        said = record(raw.get("delta", None if self._has_begun else raw.get("message")), "a delta")
+        said = record(raw.get("delta") or (None if self._has_said else raw.get("message")), "a delta")
         self.reason = _reason(raw) or self.reason
         texts = {name: self._joined(name, said) for name in _TEXTS}
         fragments = _calls(said)
@@ -163,7 +163,8 @@ class _Choice:
             delta["reasoning_content"] = texts["reasoning_content"]
         if calls:
             delta["tool_calls"] = calls
-        return delta, bool(fragments or self.reason or any(said.get(name) for name in _TEXTS))
+        self._has_said = self._has_said or bool(fragments or any(said.get(name) for name in _TEXTS))
+        return delta, self._has_said or self.reason is not None
 
     def end(self, index: int) -> Answer:
         """Return the choice of the last chunk: why it ended, and what was lacking until then."""

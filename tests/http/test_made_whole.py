@@ -163,11 +163,13 @@ def test_choices_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_message_at_the_end_is_not_said_twice() -> None:
     """Some gateways send the whole once more; where nothing came before, it is the answer."""
-    whole = {"choices": [{"index": 0, "message": {"content": "4"}, "finish_reason": "stop"}]}
+    whole: Answer = {"choices": [{"index": 0, "message": {"content": "4"}, "finish_reason": "stop"}]}
     reader = ChunkReader("h")
     assert summed([*reader.feed(framed(whole)), *reader.end()])["content"] == "4"
     reader = ChunkReader("h")
     assert summed([*reader.feed(framed(chunk({"content": "4"})) + framed(whole)), *reader.end()])["content"] == "4"
+    reader, whole["choices"][0]["delta"] = ChunkReader("h"), {}
+    assert summed([*reader.feed(framed(chunk({"role": "assistant"})) + framed(whole)), *reader.end()])["content"] == "4"
 
 
 @pytest.mark.parametrize("arguments", ['{"a": 1', '"{\\"a\\": 1', '{"a": "'])
