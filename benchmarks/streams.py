@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import httpx
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal.http import pools
@@ -60,12 +61,10 @@ def cpu(work: Callable[[], object]) -> float:
     return best
 
 
-def read(event: bytes) -> None:
-    """Decode an event that arrives in small reads."""
+def read(event: bytes) -> int:
+    """Decode an event that arrives in small reads; return how many there were."""
     decoder = EventDecoder()
-    for at in range(0, len(event), READ):
-        for _ in decoder.feed(event[at : at + READ]):
-            pass
+    return sum(1 for at in range(0, len(event), READ) for _ in decoder.feed(event[at : at + READ]))
 
 
 def event_of(size: int) -> bytes:
@@ -79,7 +78,9 @@ def compare_calls() -> float:
     kind = {"content-type": "text/event-stream"}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=content, headers=kind))
     with httpx.Client(transport=transport) as client, answered_by(client):
-        peer = ChatOpenAI(model="m", api_key="sk-0", base_url="https://models.example/v1", http_client=client)
+        peer = ChatOpenAI(
+            model="m", api_key=SecretStr("sk-0"), base_url="https://models.example/v1", http_client=client
+        )
         model = ChatQwenPortal(api_key="sk-0", plan="studio")
         theirs, ours = cpu(lambda: list(peer.stream("Hi"))), cpu(lambda: list(model.stream("Hi")))
     print(f"{'64 KB in 8,000 named fragments, ChatOpenAI':46} {theirs * 1000:8.0f} ms of CPU")

@@ -214,6 +214,19 @@ STREAMED: dict[str, Meant] = {
         text="4",
         usage=(3, 4),
     ),
+    "half a character in arguments": _in_pieces(
+        HALVES,
+        call('{"a": "\ud83d'),
+        call('\ude00"}', name="", call_id=""),
+        calls=(("add", {"a": "😀"}),),
+    ),
+    "half a character in arguments alone": _in_pieces(HALVES, call('{"a": "\ud83d'), calls=(("add", {"a": "\ufffd"}),)),
+    "name in single letters": _in_pieces(
+        NAME_IN_PIECES,
+        *(call("", name=letter, call_id="") for letter in "goo"),
+        call(TEXT, name=""),
+        calls=(("goo", ARGS),),
+    ),
     "half a character": Meant(
         HALVES,
         httpx.Response(

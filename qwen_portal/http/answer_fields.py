@@ -104,9 +104,10 @@ def clean(text: str) -> str:
     return text
 
 
-def ends_in_half(text: str) -> bool:
-    """Tell whether the first half of a character is the last thing in a text."""
-    return "\ud800" <= text[-1:] <= "\udbff"
+def split_half(text: str) -> tuple[str, str]:
+    """Return a text that can be handed on, and the first half of a character that it ends in, ``""`` if in none."""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    return clean(text.removesuffix(half)), half
 
 
 def index_of(value: object) -> int | None:

@@ -9,12 +9,12 @@ from typing import Any
 from qwen_portal.http.answer_fields import (
     UnreadableError,
     clean,
-    ends_in_half,
     entries,
     index_of,
     known_fields,
     raw_texts,
     record,
+    split_half,
     usage_of,
 )
 from qwen_portal.http.tool_calls import StreamedCalls, whole_calls
@@ -149,12 +149,12 @@ class _Choice:
         self.calls = StreamedCalls()
         self.reason: str | None = None
         self._halves = dict.fromkeys(_TEXTS, "")
-        self._has_begun = False
+        self._has_begun = self._has_said = False
 
     def add(self, raw: Answer) -> tuple[Answer, bool]:
         """Take the choice of a chunk; return the delta that may be handed on, and whether anything was said."""
         # some end a stream with the message as a whole, some have nothing else in it
-        said = record(raw.get("delta", None if self._has_begun else raw.get("message")), "a delta")
+        said = record(raw.get("delta") or (None if self._has_said else raw.get("message")), "a delta")
         self.reason = _reason(raw) or self.reason
         raw_said = raw_texts(said)
         texts = {name: self._joined(name, text) for name, text in raw_said.items()}
@@ -169,7 +169,8 @@ class _Choice:
             delta["reasoning_content"] = texts["reasoning_content"]
         if calls:
             delta["tool_calls"] = calls
-        return delta, bool(fragments or self.reason or any(raw_said.values()))
+        self._has_said = self._has_said or bool(fragments or any(raw_said.values()))
+        return delta, self._has_said or self.reason is not None
 
     def end(self, index: int) -> Answer:
         """Return the choice of the last chunk: why it ended, and what was lacking until then."""
@@ -180,6 +181,5 @@ class _Choice:
         return {"index": index, "delta": delta, "finish_reason": self.reason}
 
     def _joined(self, name: str, text: str) -> str:
-        text = self._halves[name] + text
-        self._halves[name] = text[-1:] if ends_in_half(text) else ""
-        return clean(text.removesuffix(self._halves[name]))
+        whole, self._halves[name] = split_half(self._halves[name] + text)
+        return whole

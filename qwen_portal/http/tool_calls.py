@@ -5,19 +5,14 @@ that is already whole, with their name repeated or in pieces; arguments may be J
 does (docs/protocol.md, "Stream"). Each character is looked at a fixed number of times, however small the fragments.
 """
 
-import json
-import re
 import uuid
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from qwen_portal.http.answer_fields import UnreadableError, clean, index_of, record, text_of
+from qwen_portal.http.answer_fields import clean, index_of, record, split_half, text_of
+from qwen_portal.http.call_arguments import Nesting, arguments_text, readable_arguments
 
 Call = dict[str, Any]
-
-_PAIRS = {"{": "}", "[": "]"}
-# What a text that is cut anywhere must be looked at for; a backslash takes the next character with it.
-_MARK = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
 
 
 class Fragment(NamedTuple):
@@ -41,7 +36,7 @@ def read_fragment(raw: object) -> Fragment:
         place=index_of(entry.get("index")),
         call_id=text_of(entry.get("id"), "a call's id"),
         name=text_of(function.get("name"), "a call's name"),
-        arguments=_arguments(function.get("arguments")),
+        arguments=arguments_text(function.get("arguments")),
     )
 
 
@@ -60,7 +55,7 @@ def whole_calls(raw: Iterable[Any], *, cut: bool) -> list[Call]:
         said = read_fragment(raw_call)
         call_id = said.call_id if said.call_id and said.call_id not in ids else _new_id()
         ids.add(call_id)
-        made = {**raw_call, **_entry(call_id, said.name, readable_arguments(said.arguments, cut=cut))}
+        made = {**raw_call, **_entry(call_id, said.name, readable_arguments(clean(said.arguments), cut=cut))}
         calls.append(made if said.place is None else {**made, "index": said.place})
     return calls
 
@@ -146,7 +141,8 @@ class _Call:
         self._id = call_id
         self._name = ""
         self._arguments: list[str] = []
-        self._nesting = _Nesting()
+        self._half = ""  # of a character, at the end of what came
+        self._nesting = Nesting()
         self._doubtful = doubtful
         self._told_id = False
         self._told_name = ""
@@ -188,9 +184,9 @@ class _Call:
         if said.name and not self._nesting.has_begun:
             self._add_to_name(said.name)
         self._name = self._name or said.name
-        if said.arguments:
-            self._arguments.append(said.arguments)
-            self._nesting.feed(said.arguments)
+        arguments, self._half = split_half(self._half + said.arguments)
+        if arguments:
+            self._take(arguments)
         # what has no id or no name yet, or is no object, is kept until it has, or can be read as a whole
         return self._tell(self._untold()) if self._id and self._name and self._nesting.is_object else None
 
@@ -206,21 +202,28 @@ class _Call:
         if not self.is_real():
             return None
         self._id = self._id or _new_id()
+        rest = clean(self._half)
+        if rest:
+            self._take(rest)
         whole = "".join(self._arguments)
         if self._told:
-            lacking = "" if cut else self._nesting.closing(whole) or ""
+            lacking = rest + ("" if cut else self._nesting.closing(whole) or "")
         else:
             lacking = readable_arguments(whole, cut=cut)
-        told = self._tell(lacking)
-        return told if told["id"] or told["function"]["name"] or lacking else None
+        piece = self._tell(lacking)
+        return piece if piece["id"] or piece["function"]["name"] or lacking else None
 
     def so_far(self) -> Call:
         return _entry(self._id, self._name, "".join(self._arguments))
 
+    def _take(self, arguments: str) -> None:
+        self._arguments.append(arguments)
+        self._nesting.feed(arguments)
+
     def _add_to_name(self, name: str) -> None:
         if name.startswith(self._name):
             self._name = name
-        elif not self._name.endswith(name):
+        else:
             self._name += name
 
     def _untold(self) -> str:
@@ -233,102 +236,6 @@ class _Call:
         function = {"name": self._name[len(self._told_name) :] or None, "arguments": arguments}
         self._told_id, self._told_name = True, self._name
         return {"index": self._index, "id": call_id, "type": "function", "function": function}
-
-
-class _Nesting:
-    """Where in its JSON a text stands that arrives in pieces."""
-
-    def __init__(self) -> None:
-        self._ends: list[str] = []
-        self._in_string = self._is_escaped = self._is_broken = False
-        self._first = ""
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether anything but space has come."""
-        return bool(self._first)
-
-    @property
-    def is_object(self) -> bool:
-        """Whether it begins as an object does."""
-        return self._first == "{"
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether everything that was opened is closed again."""
-        return self.has_begun and not (self._ends or self._in_string or self._is_broken)
-
-    def feed(self, piece: str) -> None:
-        """Take a piece."""
-        self._first = self._first or piece.lstrip()[:1]
-        start, self._is_escaped = int(self._is_escaped), False
-        for mark in _MARK.finditer(piece, start):
-            found = mark[0]
-            if found[0] == "\\":
-                self._is_escaped = len(found) == 1
-            elif found == '"':
-                self._in_string = not self._in_string
-            elif self._in_string:
-                continue
-            elif found in _PAIRS:
-                self._ends.append(_PAIRS[found])
-            elif not self._ends or self._ends.pop() != found:
-                self._is_broken = True
-
-    def closing(self, whole: str) -> str | None:
-        """Return the quotes and brackets that end an object, ``""`` if none lack; ``None`` if no ending helps.
-
-        Args:
-            whole: All that came.
-        """
-        closing = '"' * self._in_string + "".join(reversed(self._ends))
-        return closing if not self._is_broken and _object(whole + closing) is not None else None
-
-
-def readable_arguments(arguments: str, *, cut: bool) -> str:
-    """Return arguments as a JSON object's text if they can be read as one, else as they came.
-
-    Args:
-        arguments: Nothing, ``null``, or JSON; perhaps a text in JSON that is JSON itself, perhaps without its end.
-        cut: Whether the limit ended the answer.
-    """
-    inner = arguments
-    while inner.lstrip().startswith('"'):
-        try:
-            decoded = json.loads(inner, strict=False)
-        except (ValueError, RecursionError):
-            break
-        inner = clean(decoded)
-    if inner.strip() in {"", "null"}:
-        return "{}"
-    nesting = _Nesting()
-    nesting.feed(inner)
-    closing = nesting.closing(inner)
-    if closing is None or (cut and closing):
-        return arguments
-    return inner + closing
-
-
-def is_object(arguments: str) -> bool:
-    """Tell whether a call's arguments are what every call's should be."""
-    return _object(arguments) is not None
-
-
-def _object(text: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _arguments(value: object) -> str:
-    if value is None or isinstance(value, str):
-        return clean(value or "")
-    if isinstance(value, dict | list):
-        # some gateways send the object itself
-        return clean(json.dumps(value, ensure_ascii=False))
-    raise UnreadableError("a call's arguments", value)
 
 
 def _entry(call_id: str, name: str, arguments: str) -> Call:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import openai
 import pytest
 
@@ -17,9 +18,11 @@ from qwen_portal.errors import (
     QwenRefreshTokenInvalidError,
     QwenTokenNotAvailableError,
 )
+from qwen_portal.http.pools import OPTIONS
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
+from tests.reported import REFUSED, keep_key
 from tests.sign_ins import keep_sign_in
 from tests.ways import HELLO
 
@@ -259,6 +262,25 @@ def test_the_services_errors_are_the_sdks(ask: Call, signed_in: Emulator) -> Non
     signed_in.scenario("burst", times=1)
     with pytest.raises(openai.RateLimitError):
         ask(client={"max_retries": 0})
+
+
+@pytest.mark.reported("OpenKB#242")
+@BOTH
+@pytest.mark.parametrize("name", ["framed, error object", "framed, four lines", "framed, CRLF and a byte order mark"])
+def test_a_framed_quota_is_not_asked_again(ask: Call, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenKB#242: the SDK repeats a 429 unless it is told that waiting a moment does not help."""
+    keep_key()
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return REFUSED[name].answer(request)
+
+    transport = httpx.MockTransport(answer)
+    monkeypatch.setattr("qwen_portal.openai_sdk.OPTIONS", {**OPTIONS, "transport": transport})
+    with pytest.raises((openai.RateLimitError, openai.PermissionDeniedError)):
+        ask()
+    assert len(sent) == 1
 
 
 def test_other_paths_go_to_the_account_as_they_are(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal.errors import QwenStreamError
-from qwen_portal.http import tool_calls
+from qwen_portal.http import call_arguments, tool_calls
 from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.completions import whole_answer
 from qwen_portal.http.tool_calls import StreamedCalls
@@ -77,7 +77,7 @@ def summed(chunks: list[Answer]) -> Answer:
 
 def assert_meant(meant: Meant, calls: list[tuple[str, str]]) -> None:
     """Compare calls with those that were meant, in their order."""
-    good = [(name, json.loads(arguments)) for name, arguments in calls if name and tool_calls.is_object(arguments)]
+    good = [(name, json.loads(arguments)) for name, arguments in calls if name and call_arguments.is_object(arguments)]
     assert good == list(meant.calls)
     assert len(calls) == len(meant.calls) + len(meant.invalid)
 
@@ -163,11 +163,13 @@ def test_choices_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_message_at_the_end_is_not_said_twice() -> None:
     """Some gateways send the whole once more; where nothing came before, it is the answer."""
-    whole = {"choices": [{"index": 0, "message": {"content": "4"}, "finish_reason": "stop"}]}
+    whole: Answer = {"choices": [{"index": 0, "message": {"content": "4"}, "finish_reason": "stop"}]}
     reader = ChunkReader("h")
     assert summed([*reader.feed(framed(whole)), *reader.end()])["content"] == "4"
     reader = ChunkReader("h")
     assert summed([*reader.feed(framed(chunk({"content": "4"})) + framed(whole)), *reader.end()])["content"] == "4"
+    reader, whole["choices"][0]["delta"] = ChunkReader("h"), {}
+    assert summed([*reader.feed(framed(chunk({"role": "assistant"})) + framed(whole)), *reader.end()])["content"] == "4"
 
 
 @pytest.mark.parametrize("arguments", ['{"a": 1', '"{\\"a\\": 1', '{"a": "'])
@@ -210,7 +212,7 @@ def test_every_character_of_a_call_is_looked_at_a_fixed_number_of_times(monkeypa
     fragments = [arguments[at : at + 8] for at in range(0, len(arguments), 8)]
     searched: list[int] = []
     parsed: list[int] = []
-    real_feed, real_loads = tool_calls._Nesting.feed, json.loads
+    real_feed, real_loads = call_arguments.Nesting.feed, json.loads
 
     def feed(self: Any, piece: str) -> None:
         searched.append(len(piece))
@@ -220,8 +222,8 @@ def test_every_character_of_a_call_is_looked_at_a_fixed_number_of_times(monkeypa
         parsed.append(len(text))
         return real_loads(text, **options)
 
-    monkeypatch.setattr(tool_calls._Nesting, "feed", feed)
-    monkeypatch.setattr("qwen_portal.http.tool_calls.json.loads", loads)
+    monkeypatch.setattr(call_arguments.Nesting, "feed", feed)
+    monkeypatch.setattr("qwen_portal.http.call_arguments.json.loads", loads)
     calls = StreamedCalls()
     pieces = [piece for each in fragments for piece in calls.add(call(each))] + calls.end(cut=False)
     assert "".join(piece["function"]["arguments"] for piece in pieces) == arguments
