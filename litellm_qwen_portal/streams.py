@@ -56,6 +56,7 @@ class Stream(Iterator[ModelResponseStream]):
 
     def close(self) -> None:
         """Close the connection; what was not read is lost."""
+        self._chunks.close()
         self._generator.close()
 
     def __next__(self) -> ModelResponseStream:
@@ -117,28 +118,21 @@ def _order(call: Call, created: int) -> UsageFirst:
 
 def _translated(chunks: ChunkStream, order: UsageFirst, call: Call) -> Generator[ModelResponseStream | None]:
     """Yield None when the stream is open, then its chunks."""
-    try:
-        with raised_as_litellm(call.model, call.observation):
-            chunks.open()
-            yield None
-            for chunk in chunks:
-                yield from order.feed(chunk)
-            yield from order.end()
-    finally:
-        chunks.close()
+    with raised_as_litellm(call.model, call.observation), chunks:
+        yield None
+        for chunk in chunks:
+            yield from order.feed(chunk)
+        yield from order.end()
 
 
 async def _atranslated(
     chunks: AsyncChunkStream, order: UsageFirst, call: Call
 ) -> AsyncGenerator[ModelResponseStream | None]:
-    try:
-        with raised_as_litellm(call.model, call.observation):
-            await chunks.open()
+    with raised_as_litellm(call.model, call.observation):
+        async with chunks:
             yield None
             async for chunk in chunks:
                 for ordered in order.feed(chunk):
                     yield ordered
             for ordered in order.end():
                 yield ordered
-    finally:
-        await chunks.aclose()

@@ -147,8 +147,10 @@ def keep_alive(account: str | None = None) -> Iterator[None]:
 
 def close() -> None:
     """Stop background work, close the connections of all threads, forget what is cached; again it does nothing."""
+    from qwen_portal.http.open_responses import stop_closing
     from qwen_portal.http.pools import close_sync_pool
 
+    stop_closing()
     close_sync_pool()
     forget()
 

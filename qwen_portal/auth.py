@@ -85,8 +85,11 @@ class PortalAuth(_Auth):
                 try:
                     renewed = tokens.get(account, refused=credential)
                 except QwenError as exc:
-                    self._refresh_failed(response, account, exc)
-                    return
+                    _log.error("account %s: failed after refresh: %s", account.label, str(exc))
+                    if response.status_code == _GATEWAY_TIMEOUT:
+                        # the gateway's own answer stands
+                        return
+                    raise
                 self._repeat(request, account, credential, renewed, response.status_code)
                 response = yield request
                 self._after_repeat(response, account, credential := renewed)
@@ -107,8 +110,11 @@ class PortalAuth(_Auth):
                 try:
                     renewed = await tokens.aget(account, refused=credential)
                 except QwenError as exc:
-                    self._refresh_failed(response, account, exc)
-                    return
+                    _log.error("account %s: failed after refresh: %s", account.label, str(exc))
+                    if response.status_code == _GATEWAY_TIMEOUT:
+                        # the gateway's own answer stands
+                        return
+                    raise
                 self._repeat(request, account, credential, renewed, response.status_code)
                 response = yield request
                 await asyncio.to_thread(self._after_repeat, response, account, credential := renewed)
@@ -137,12 +143,6 @@ class PortalAuth(_Auth):
             self._session.tokens.classify_401(account, credential)
         _log.info("account %s: auth error (%d): refreshing and retrying", account.label, response.status_code)
         return True
-
-    def _refresh_failed(self, response: httpx.Response, account: Account, exc: QwenError) -> None:
-        """Let the gateway's 504 stand; a refused token that cannot be renewed is the caller's error."""
-        _log.error("account %s: failed after refresh: %s", account.label, exc)
-        if response.status_code != _GATEWAY_TIMEOUT:
-            raise exc
 
     def _repeat(
         self, request: httpx.Request, account: Account, old: Credential, renewed: Credential, status: int

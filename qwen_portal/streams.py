@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Self
 
 import httpx
@@ -16,6 +16,7 @@ import httpx
 from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
 from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.open_responses import AsyncTicket, Ticket
 from qwen_portal.http.pools import async_pool, sync_pool
 from qwen_portal.quota.attempts import Attempt, Attempts
 
@@ -33,7 +34,7 @@ class _Stream:
         self._attempts = attempts
         self._attempt: Attempt | None = None
         self._is_tagged = False
-        self._response: httpx.Response | None = None
+        self._headers: Mapping[str, str] = {}
         self._waiting: deque[dict[str, Any]] = deque()
         self._ended = False
         self._failure: QwenAPIError | None = None
@@ -46,17 +47,17 @@ class _Stream:
     @property
     def headers(self) -> Mapping[str, str]:
         """The response's headers, once the stream is open."""
-        return {} if self._response is None else self._response.headers
+        return self._headers
 
     def _begin(self, response: httpx.Response) -> None:
-        self._response, self._ended, self._failure = response, False, None
+        self._headers, self._ended, self._failure = response.headers, False, None
         secrets = self._exchange.secrets(response)
         self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"), secrets)
         self._waiting.clear()
 
     def _have(self, chunks: Iterable[dict[str, Any]]) -> None:
         """Take a whole answer that came without a connection."""
-        self._response, self._ended, self._failure = None, True, None
+        self._headers, self._ended, self._failure = {}, True, None
         self._waiting = deque(chunks)
 
     def _hand_on(self) -> dict[str, Any]:
@@ -84,10 +85,16 @@ class _Stream:
     def _broke(self, exc: httpx.HTTPError) -> None:
         self._failure = self._reader.error(self._exchange.failure(exc, streaming=True))
 
+    def _take_failure(self) -> QwenAPIError:
+        """Return what ended the stream, to be raised: to keep a raised error would make a cycle with its frames."""
+        failure, self._failure, self._ended = self._failure, None, True
+        assert failure is not None  # noqa: S101 - for the type checker
+        return failure
+
     def _opened(self) -> bool:
         """Tell whether content has arrived, or the stream has come to its end, well or not."""
         if self._failure is not None and not self._reader.has_content:
-            raise self._failure
+            raise self._take_failure()
         return self._reader.has_content or self._ended or self._failure is not None
 
 
@@ -106,7 +113,7 @@ class ChunkStream(_Stream):
         ...         print(chunk["choices"])
     """
 
-    _bytes: Iterator[bytes]
+    _ticket: Ticket | None = None
 
     def __init__(self, attempts: Attempts, begin: Callable[[Attempt], Source]) -> None:
         super().__init__(attempts)
@@ -136,46 +143,45 @@ class ChunkStream(_Stream):
             return
         self._exchange = source
         while True:
-            cause: httpx.HTTPError | None = None
             try:
                 self._connect()
-            except httpx.HTTPError as exc:
-                error, cause = self._exchange.failure(exc), exc
-            except QwenAPIError as exc:
-                error = exc
+            except (httpx.HTTPError, QwenAPIError) as exc:
+                self._exchange.failed(exc)
             except BaseException:
                 self.close()
                 raise
             else:
                 return
             self.close()
-            time.sleep(self._exchange.wait_after(error, cause))
+            time.sleep(self._exchange.pause())
 
     def close(self) -> None:
         """Close the connection; what was not read is lost."""
-        if self._response is not None:
-            self._response.close()
+        if self._ticket is not None:
+            self._ticket.close()
 
     def _connect(self) -> None:
         pool = sync_pool()
         request = self._exchange.build(pool, self._exchange.note)
-        self._begin(response := pool.send(request, auth=self._exchange.auth, stream=True))
+        response = pool.send(request, auth=self._exchange.auth, stream=True)
+        self._ticket = Ticket(response)
+        self._begin(response)
         if not self._exchange.is_stream(response):
             response.read()
             raise self._exchange.refused(response)
-        self._bytes = response.iter_bytes()
         while not self._opened():
             self._fill()
 
     def _fill(self) -> None:
         try:
-            self._accept(next(self._bytes, None))
+            self._accept(self._ticket.read() if self._ticket is not None else None)
         except httpx.HTTPError as exc:
             self._broke(exc)
 
     def __del__(self) -> None:
         # a stream that was dropped half read would keep its connection for ever
-        self.close()
+        if self._ticket is not None:
+            self._ticket.drop()
 
     def __iter__(self) -> Self:
         return self
@@ -186,7 +192,7 @@ class ChunkStream(_Stream):
         while not self._waiting:
             if self._failure is not None:
                 self.close()
-                raise self._failure
+                raise self._take_failure()
             if self._ended:
                 self._drain()
                 raise StopIteration
@@ -194,19 +200,23 @@ class ChunkStream(_Stream):
         return self._hand_on()
 
     def _drain(self) -> None:
-        if self._response is None:
+        if self._ticket is None:
             return
         # only a body read to its end gives the connection back to the pool
         with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
-            for _ in self._bytes:
+            while self._ticket.read() is not None:
                 pass
         self.close()
 
     def __enter__(self) -> Self:
         return self.open()
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is GeneratorExit and self._ticket is not None:
+            # the generator around this may be one that the garbage collector ends
+            self._ticket.drop()
+        else:
+            self.close()
 
 
 class AsyncChunkStream(_Stream):
@@ -217,7 +227,7 @@ class AsyncChunkStream(_Stream):
         begin: Returns, when awaited, what a try sends or what it gave at once.
     """
 
-    _bytes: AsyncIterator[bytes]
+    _ticket: AsyncTicket | None = None
 
     def __init__(self, attempts: Attempts, begin: Callable[[Attempt], Awaitable[Source]]) -> None:
         super().__init__(attempts)
@@ -248,42 +258,45 @@ class AsyncChunkStream(_Stream):
             return
         self._exchange = source
         while True:
-            cause: httpx.HTTPError | None = None
             try:
                 await self._connect()
-            except httpx.HTTPError as exc:
-                error, cause = self._exchange.failure(exc), exc
-            except QwenAPIError as exc:
-                error = exc
+            except (httpx.HTTPError, QwenAPIError) as exc:
+                self._exchange.failed(exc)
             except BaseException:
                 await self.aclose()
                 raise
             else:
                 return
             await self.aclose()
-            await asyncio.sleep(self._exchange.wait_after(error, cause))
+            await asyncio.sleep(self._exchange.pause())
 
     async def aclose(self) -> None:
         """Close the connection; what was not read is lost."""
-        if self._response is not None:
-            await self._response.aclose()
+        if self._ticket is not None:
+            await self._ticket.close()
 
     async def _connect(self) -> None:
         pool = async_pool()
         request = self._exchange.build(pool, self._exchange.anote)
-        self._begin(response := await pool.send(request, auth=self._exchange.auth, stream=True))
+        response = await pool.send(request, auth=self._exchange.auth, stream=True)
+        self._ticket = AsyncTicket(response)
+        self._begin(response)
         if not self._exchange.is_stream(response):
             await response.aread()
             raise self._exchange.refused(response)
-        self._bytes = response.aiter_bytes()
         while not self._opened():
             await self._fill()
 
     async def _fill(self) -> None:
         try:
-            self._accept(await anext(self._bytes, None))
+            self._accept(await self._ticket.read() if self._ticket is not None else None)
         except httpx.HTTPError as exc:
             self._broke(exc)
+
+    def __del__(self) -> None:
+        # a stream that was dropped half read would keep its connection for ever
+        if self._ticket is not None:
+            self._ticket.drop()
 
     def __aiter__(self) -> Self:
         return self
@@ -294,7 +307,7 @@ class AsyncChunkStream(_Stream):
         while not self._waiting:
             if self._failure is not None:
                 await self.aclose()
-                raise self._failure
+                raise self._take_failure()
             if self._ended:
                 await self._drain()
                 raise StopAsyncIteration
@@ -302,11 +315,11 @@ class AsyncChunkStream(_Stream):
         return self._hand_on()
 
     async def _drain(self) -> None:
-        if self._response is None:
+        if self._ticket is None:
             return
         # only a body read to its end gives the connection back to the pool
         with contextlib.suppress(httpx.HTTPError, httpx.StreamError):
-            async for _ in self._bytes:
+            while await self._ticket.read() is not None:
                 pass
         await self.aclose()
 

@@ -59,6 +59,9 @@ class Exchange:
         self.connected = False
         self.answered = False
         self.response_headers: Mapping[str, str] = {}
+        self._connection_was_stale = False
+        # An error raised from a variable makes a cycle with the frame that has it: those frames hold streams.
+        self._failures: list[QwenAPIError] = []
 
     def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
         """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
@@ -183,17 +186,22 @@ class Exchange:
             return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({_reason(exc)}).")
         return QwenConnectionError(f"The connection to {self.host} broke ({_reason(exc)}).")
 
-    def wait_after(self, error: QwenAPIError, cause: httpx.HTTPError | None = None) -> float:
-        """Return how long to wait before the next try.
+    def failed(self, exc: httpx.HTTPError | QwenAPIError) -> None:
+        """Note what ended an attempt."""
+        died = isinstance(exc, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
+        self._connection_was_stale = died and not self.connected and not self.answered
+        self._failures.append(self.failure(exc) if isinstance(exc, httpx.HTTPError) else exc)
+
+    def pause(self) -> float:
+        """Return how many seconds to wait before the next attempt.
 
         Raises:
-            QwenAPIError: The error itself, if there is no next try.
+            QwenAPIError: What ended the last one, if there is no next.
         """
-        died = isinstance(cause, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError)
-        stale = died and not self.connected and not self.answered
-        wait = self.retries.wait_after(error, stale_connection=stale)
+        wait = self.retries.wait_after(self._failures[-1], stale_connection=self._connection_was_stale)
         if wait is None:
-            raise error
+            raise self._failures.pop()
+        self._failures.clear()
         return wait
 
 

@@ -25,25 +25,19 @@ def send(exchange: Exchange) -> dict[str, Any]:
     """
     pool = sync_pool()
     while True:
-        cause: httpx.HTTPError | None = None
         try:
             return exchange.parse_response(pool.send(exchange.build(pool, exchange.note), auth=exchange.auth))
-        except httpx.HTTPError as exc:
-            error, cause = exchange.failure(exc), exc
-        except QwenAPIError as exc:
-            error = exc
-        time.sleep(exchange.wait_after(error, cause))
+        except (httpx.HTTPError, QwenAPIError) as exc:
+            exchange.failed(exc)
+        time.sleep(exchange.pause())
 
 
 async def asend(exchange: Exchange) -> dict[str, Any]:
     """Do what :func:`send` does without blocking the event loop."""
     pool = async_pool()
     while True:
-        cause: httpx.HTTPError | None = None
         try:
             return exchange.parse_response(await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth))
-        except httpx.HTTPError as exc:
-            error, cause = exchange.failure(exc), exc
-        except QwenAPIError as exc:
-            error = exc
-        await asyncio.sleep(exchange.wait_after(error, cause))
+        except (httpx.HTTPError, QwenAPIError) as exc:
+            exchange.failed(exc)
+        await asyncio.sleep(exchange.pause())

@@ -230,7 +230,11 @@ def _post(
     except httpx.HTTPError as exc:
         error = QwenConnectionError(f"The connection to the sign-in host {_host(url)} broke ({_reason(exc)}).")
     # Raised outside the handlers: the HTTP library's frames hold the form in clear and must not travel along.
-    raise error
+    try:
+        raise error
+    finally:
+        # an error and the frame that has it would be a cycle
+        del error
 
 
 def _whole(response: "httpx.Response", give_up: float) -> "httpx.Response":

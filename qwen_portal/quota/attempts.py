@@ -134,7 +134,8 @@ class Attempts:
         if attempt.account is None:
             self._notes.append(error.message)
         elif isinstance(error, QwenQuotaExceededError):
-            self._refusal = error
+            # without its frames, which hold this object
+            self._refusal = error.with_traceback(None)
             if attempt.strategy is None:
                 self._note(attempt.account, error)
         elif isinstance(error, _ITS_OWN_TROUBLE) and attempt.strategy is not None:
@@ -143,7 +144,11 @@ class Attempts:
             _log.warning("account %s: passed over: %s", attempt.account.label, error.message)
             self._rotation.skip(attempt.account, f"cannot be used now: {error.message.rstrip('.')}")
         else:
-            raise error
+            try:
+                raise error
+            finally:
+                # an error and the frame that has it would be a cycle
+                del error
         return self._next()
 
     def _note(self, account: Account, refusal: QwenQuotaExceededError) -> None:

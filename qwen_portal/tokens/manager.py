@@ -175,7 +175,7 @@ class TokenManager:
                 return
             known = self.get(fresh)
         except QwenError as exc:
-            _log.warning("account %s: the token could not be kept alive: %s", account.label, exc)
+            _log.warning("account %s: the token could not be kept alive: %s", account.label, str(exc))
             return
         if known.state() is TokenState.STALE:
             self._refresh_in_background(fresh, known)
@@ -220,12 +220,17 @@ class TokenManager:
         except BaseException as exc:  # noqa: BLE001 - carried to everybody who waits
             if in_background:
                 # nobody may be waiting for it
-                _log.warning("account %s: the token could not be refreshed ahead of time: %s", account.label, exc)
+                _log.warning(
+                    "account %s: the token could not be refreshed in the background: %s", account.label, str(exc)
+                )
             self._land(account, None)
             flight.set_exception(exc)
         else:
             self._land(account, credential)
             flight.set_result(credential)
+        finally:
+            # an error of the flight has this frame in its traceback
+            del flight
 
     def _land(self, account: Account, credential: Credential | None) -> None:
         with self._gate:

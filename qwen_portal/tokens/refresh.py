@@ -94,7 +94,7 @@ class Refresher:
                 raise
             except QwenError as exc:
                 if refused is None and not current.is_expired():
-                    _log.warning("account %s: the token could not be refreshed yet: %s", account.label, exc)
+                    _log.warning("account %s: the token could not be refreshed yet: %s", account.label, str(exc))
                     return current
                 if not isinstance(exc, QwenAPIError | QwenOAuthError):
                     # a store or a setting of the machine: the error says better what to do

@@ -12,6 +12,7 @@ from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal.emulator import Emulator
 from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.pools import async_pool, sync_pool
+from tests.connections import busy, until
 from tests.langchain.ways import ALL, STREAMED, WHOLE, Way
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def test_a_stream_left_early_gives_its_connection_up() -> None:
     for _ in ChatQwenPortal().stream("Count to 2000"):
         break
     gc.collect()
-    assert [each for each in sync_pool()._transport._pool.connections if not each.is_idle()] == []  # type: ignore[attr-defined]
+    assert until(lambda: not busy(sync_pool()))
 
 
 async def test_an_async_stream_left_early_gives_its_connection_up() -> None:
@@ -209,7 +210,7 @@ async def test_an_async_stream_left_early_gives_its_connection_up() -> None:
     async with aclosing(stream) as chunks:
         async for _ in chunks:
             break
-    assert [each for each in async_pool()._transport._pool.connections if not each.is_idle()] == []  # type: ignore[attr-defined]
+    assert not busy(async_pool())
 
 
 async def test_astream_events_tell_the_story() -> None:

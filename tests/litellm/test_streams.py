@@ -14,7 +14,7 @@ from litellm_qwen_portal.chunks import UsageFirst
 from qwen_portal import QwenStreamError
 from qwen_portal.emulator import Emulator
 from qwen_portal.http import pools
-from tests.connections import busy
+from tests.connections import busy, until
 from tests.litellm.conftest import finish_logging
 from tests.litellm.ways import HELLO, MODEL, WAYS, aask_stream, achunks, ask, ask_stream, call, chunks, run
 
@@ -157,7 +157,7 @@ def test_an_abandoned_stream_gives_its_connection_back(signed_in: Emulator, read
     del stream
     finish_logging()
     gc.collect()
-    assert not busy(pools.sync_pool())
+    assert until(lambda: not busy(pools.sync_pool()))
 
 
 @pytest.mark.parametrize("how", ["dropped unread", "dropped", "closed", "cancelled"])
