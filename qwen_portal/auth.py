@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import httpx
 
 from qwen_portal.account.record import Account
-from qwen_portal.errors import QwenError
+from qwen_portal.errors import QwenError, QwenHostNotAllowedError
 from qwen_portal.http.endpoints import base_url, check_destination
 from qwen_portal.http.error_responses import is_quota, is_web_page
+from qwen_portal.secrets import printable
 from qwen_portal.service.hosts import origin
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
@@ -127,6 +128,11 @@ class PortalAuth(_Auth):
 
     def _attach(self, request: httpx.Request, credential: Credential) -> None:
         check_destination(credential, str(request.url), self._session.settings)
+        named, asked = request.headers.get("Host", ""), request.url.netloc.decode("ascii")
+        if named.lower() != asked.lower():
+            # the service behind an address is chosen by this header
+            msg = f"The request for {asked} names another host in its header: {printable(named, limit=120)!r}."
+            raise QwenHostNotAllowedError(msg, hint="Leave the header Host to the HTTP library.")
         request.headers["Authorization"] = f"Bearer {credential.access_token.reveal()}"
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:

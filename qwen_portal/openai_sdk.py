@@ -14,6 +14,7 @@ from qwen_portal.errors import QwenError
 from qwen_portal.http.chat_request import RequestBuilder
 from qwen_portal.http.endpoints import base_url
 from qwen_portal.http.error_responses import is_quota
+from qwen_portal.http.extra_headers import check_name
 from qwen_portal.http.pools import USER_AGENT, async_client_options, client_options
 from qwen_portal.session import Session
 from qwen_portal.settings import CONNECT_TIMEOUT
@@ -65,6 +66,10 @@ class _Account:
     # The SDK's type of a request is not public.
     def aim(self, options: Any, credential: Credential) -> Any:
         """Point a request at the account's host, and shape a chat."""
+        # left out where the SDK was told to omit one
+        own = options.headers or {}
+        for name in own:
+            check_name(name)
         path = options.url
         if "://" not in path:
             options.url = f"{base_url(credential, self.session.settings)}/{path.lstrip('/')}"
@@ -74,7 +79,7 @@ class _Account:
         messages, model, stream = params.pop("messages"), params.pop("model"), params.pop("stream", None)
         request = self._builder.chat(credential, messages, model=model, stream=bool(stream), params=params)
         options.json_data, options.extra_json = dict(request.body), None
-        options.headers = {**request.headers, **(options.headers or {})}
+        options.headers = {**request.headers, **own}
         return options
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from qwen_portal._version import __version__
 from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.http.endpoints import base_url
+from qwen_portal.http.extra_headers import checked_headers
 from qwen_portal.http.history import sendable
 from qwen_portal.http.thinking_mode import settle_thinking
 from qwen_portal.service.models import VISION, model_id, output_cap, plan_model
@@ -84,7 +85,7 @@ class RequestBuilder:
                 ``stream_options`` has ``"include_usage": False``, for services that know no such options.
 
         Raises:
-            QwenBadRequestError: No messages, or an image for a model that takes none.
+            QwenBadRequestError: No messages, an image for a model that takes none, a header that is not the caller's.
             QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
         """
         plan = find_plan(credential.plan)
@@ -118,7 +119,7 @@ class RequestBuilder:
         self._drop(body, strict=plan.is_oauth)
         return ChatRequest(
             url=f"{base_url(credential, self._settings)}/chat/completions",
-            headers=_headers(credential, stream=stream) | dict(extra_headers),
+            headers=_headers(credential, stream=stream) | checked_headers(extra_headers),
             body=body,
             model=wanted,
         )
