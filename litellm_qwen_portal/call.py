@@ -11,7 +11,7 @@ from litellm_qwen_portal.thinking import map_thinking
 from litellm_qwen_portal.unoffered import without_unoffered
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.errors import QwenBadRequestError, QwenHostNotAllowedError
-from qwen_portal.secrets import Secret
+from qwen_portal.secrets import Secret, printable
 
 # The core sets it itself.
 _OURS = ("stream",)
@@ -72,11 +72,11 @@ class Call:
         refuse_choices(litellm_params)
         params = {name: value for name, value in given["optional_params"].items() if name not in _OURS}
         headers = {**(given.get("headers") or {}), **(params.pop("extra_headers", None) or {})}
-        api_key, api_base = given.get("api_key"), given.get("api_base")
+        api_key, api_base = Secret.wrapped(given.get("api_key")), given.get("api_base")
         if api_base and not api_key:
             raise QwenHostNotAllowedError(
-                f"api_base={api_base!r} came without api_key=: the token of a signed-in account never goes to an "
-                "address that a call names.",
+                f"api_base={printable(str(api_base), limit=120)!r} came without api_key=: the token of a signed-in "
+                "account never goes to an address that a call names.",
                 hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address with your sign-in.",
             )
         params = without_unoffered(params, given)
@@ -89,7 +89,7 @@ class Call:
             headers=headers,
             timeout=_seconds(given.get("timeout")),
             account=_name("qwen_account", account),
-            api_key=Secret(api_key) if api_key else None,
+            api_key=api_key,
             plan=_name("qwen_plan", plan),
             base_url=api_base or None,
             observation=observation,
@@ -107,7 +107,7 @@ class Call:
     def _client_options(self) -> dict[str, Any]:
         return {
             "account": self.account,
-            "api_key": None if self.api_key is None else self.api_key.reveal(),
+            "api_key": self.api_key,
             "plan": self.plan,
             "base_url": self.base_url,
             "max_retries": self.max_retries,

@@ -1,7 +1,9 @@
 """The package's plain functions: sign in and out, list and choose accounts, get a token."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ from qwen_portal.account.record import Account
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import OAUTH
 from qwen_portal.session import Session, forget
-from qwen_portal.sign_in.device_flow import Show, add_key, sign_in
+from qwen_portal.sign_in.device_flow import Cancellation, Show, add_key, sign_in
 
 if TYPE_CHECKING:
     import openai
@@ -43,13 +45,20 @@ def login(
         >>> qwen_portal.login("work")
         >>> qwen_portal.login("team", plan="coding-intl", api_key=key)
     """
+    key, api_key = Secret.wrapped(api_key), None
+    return _login(account, plan, key, _display(show, open_browser=open_browser), None)
+
+
+def _display(show: Show | None, *, open_browser: bool | None) -> Show:
     from qwen_portal.sign_in.display import default_display
 
-    show = show if show is not None else default_display(open_browser=open_browser)
-    session = Session()
-    if plan == OAUTH and api_key is None:
-        return sign_in(session, account, show=show)
-    return add_key(session, account, plan=plan, api_key=Secret(api_key or ""), show=show)
+    return show if show is not None else default_display(open_browser=open_browser)
+
+
+def _login(account: str | None, plan: str, key: Secret | None, show: Show, stop: Cancellation | None) -> Account:
+    if plan == OAUTH and key is None:
+        return sign_in(Session(), account, show=show, cancellation=stop)
+    return add_key(Session(), account, plan=plan, api_key=key if key is not None else Secret(""), show=show)
 
 
 async def alogin(
@@ -60,8 +69,27 @@ async def alogin(
     open_browser: bool | None = None,
     show: Show | None = None,
 ) -> Account:
-    """Do what :func:`login` does without blocking the event loop; ``show`` is called in another thread."""
-    return await asyncio.to_thread(login, account, plan=plan, api_key=api_key, open_browser=open_browser, show=show)
+    """Do what :func:`login` does without blocking the event loop; ``show`` is called in another thread.
+
+    Cancelling it ends the sign-in: nothing is asked any more and nothing is kept, even if the person approves later.
+    """
+    key, api_key = Secret.wrapped(api_key), None
+    display, stop, done = _display(show, open_browser=open_browser), Cancellation(), Future[Account]()
+    done.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            done.set_result(_login(account, plan, key, display, stop))
+        except BaseException as exc:  # noqa: BLE001 - carried to the caller
+            done.set_exception(exc)
+
+    # A thread of its own: with the loop's executor the end of asyncio.run would wait for a poll that nobody needs.
+    threading.Thread(target=work, name="qwen-portal-login", daemon=True).start()
+    try:
+        return await asyncio.wrap_future(done)
+    except asyncio.CancelledError:
+        stop.cancel()
+        raise
 
 
 def logout(account: str | None = None) -> Account:

@@ -12,10 +12,11 @@ from qwen_portal.http.transport import asend, send
 from qwen_portal.quota import qwen_cli
 from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.quota.degrade import degraded
+from qwen_portal.secrets import Secret
 from qwen_portal.service.models import CODER, catalogue
 from qwen_portal.service.plans import OAUTH, Plan, find_plan
 from qwen_portal.session import Session
-from qwen_portal.settings import load_settings
+from qwen_portal.settings import check_seconds, load_settings
 from qwen_portal.storage.credential import Credential
 from qwen_portal.streams import AsyncChunkStream, ChunkStream
 
@@ -60,10 +61,12 @@ class _Client:
         base_url: str | None = None,
         store: str | None = None,
         client_id: str | None = None,
-        api_key: str | None = None,
+        api_key: str | Secret | None = None,
         plan: str | None = None,
     ) -> None:
-        if account is not None and api_key is not None:
+        # a frame of an error is shown with what it has
+        key, api_key = Secret.wrapped(api_key), None
+        if account is not None and key is not None:
             raise QwenError(
                 f"Both the account {account!r} and an API key are given.", hint="Pass one of account= and api_key=."
             )
@@ -72,14 +75,14 @@ class _Client:
             base_url=base_url,
             client_id=client_id,
             timeout=timeout,
-            api_key=api_key,
+            api_key=key,
             plan=plan,
             on_quota=on_quota,
         )
         if plan is not None and settings.api_key is None:
             raise QwenError(f"The plan {plan!r} is named, but there is no key of it.", hint="Pass api_key= as well.")
         self._label = account
-        self._pinned = account is not None or api_key is not None
+        self._pinned = account is not None or key is not None
         self._max_retries = max_retries
         self._session = Session(settings)
         self._builder = RequestBuilder(self._session.settings, self._session.warned)
@@ -109,7 +112,7 @@ class _Client:
         return output_limit({"model": model, **params}, self.plan())
 
     def _attempts(self, question: _Question, timeout: float | None) -> Attempts:
-        seconds = timeout if timeout is not None else self._session.settings.timeout
+        seconds = self._session.settings.timeout if timeout is None else check_seconds("timeout", timeout)
         return Attempts(
             self._session,
             self._label,

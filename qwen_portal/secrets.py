@@ -7,6 +7,9 @@ from typing import NoReturn
 # Compiled when first used: nothing that lists accounts prints a server's text.
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+"
 _BEARER_OR_KEY = r"(?i)\b(bearer\s+)\S+|\bsk-[\w-]{8,}"
+# What an address must not carry into a message: https://user:password@host, ?api_key=value.
+_USER_INFO = r"(?i)\b([a-z][a-z0-9+.-]*://)[^/?#\s'\"]*@"
+_SECRET_IN_QUERY = r"(?i)([?&;][^=&\s'\"]*(?:key|token|secret|passw|auth|signature|credential)[^=&\s'\"]*=)[^&#\s'\"]+"  # noqa: S105 - a pattern
 _ANSI = r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
 MASK = "****"
 
@@ -26,6 +29,11 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+
+    @classmethod
+    def wrapped(cls, value: "str | Secret | None") -> "Secret | None":
+        """Wrap what a caller gave, if anything."""
+        return cls(value) if isinstance(value, str) else value
 
     def reveal(self) -> str:
         """Return the secret itself; call it inside the expression that needs it, never into a local."""
@@ -66,8 +74,8 @@ class Secret:
 def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) -> str:
     """Make a server's text safe for a terminal, a log and an error message.
 
-    Escape sequences, control and direction-changing characters go, known secrets and anything shaped like a
-    bearer or a key is masked, and the text is cut.
+    Escape sequences, control and direction-changing characters go; known secrets, what is shaped like a bearer or a
+    key, and the credentials in an address are masked; the text is cut.
 
     Args:
         text: What the server sent.
@@ -77,6 +85,8 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
     for secret in secrets:
         if secret:
             text = text.replace(secret.reveal(), MASK)
+    text = re.sub(_USER_INFO, rf"\1{MASK}@", text)
+    text = re.sub(_SECRET_IN_QUERY, rf"\1{MASK}", text)
     text = re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)
     text = " ".join(re.sub(_CONTROL, " ", re.sub(_ANSI, "", text)).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qwen_portal.errors import QwenError
-from qwen_portal.secrets import Secret
+from qwen_portal.secrets import Secret, printable
 from qwen_portal.service.hosts import origin, user_url
 
 CLIENT_ID = "f0304373b74a44d2b584a3fb70ca9e56"
@@ -20,6 +20,8 @@ CONNECT_TIMEOUT = 10.0
 CHUNK_TIMEOUT = 120.0
 SIGN_IN_TIMEOUT = 15.0
 REFRESH_TIMEOUT = 8.0
+# A year; sockets and event loops fail on far more.
+_LONGEST = 31_536_000.0
 
 STRATEGIES: tuple[str, ...] = ("switch", "degrade", "cli")
 PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
@@ -69,13 +71,26 @@ class Settings(NamedTuple):
         return frozenset(named | set(self.allowed_hosts))
 
 
+class _Variables:
+    """The environment; it does not show itself. Empty variables count as unset."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(self, name: str, *aliases: str) -> str | None:
+        return next((value for key in (name, *aliases) if (value := self._environ.get(key, "").strip())), None)
+
+    def secret(self, name: str) -> Secret | None:
+        return Secret(self._environ[name].strip()) if self(name) else None
+
+
 def load_settings(
     *,
     store: str | None = None,
     base_url: str | None = None,
     client_id: str | None = None,
     timeout: float | None = None,
-    api_key: str | None = None,
+    api_key: Secret | None = None,
     plan: str | None = None,
     on_quota: str | Iterable[str] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -96,14 +111,13 @@ def load_settings(
         QwenError: A variable has a value it cannot have; the message names it.
         QwenHostNotAllowedError: An address is malformed or not https.
     """
-
-    def env(name: str, *aliases: str) -> str | None:
-        return next((value for key in (name, *aliases) if (value := environ.get(key, "").strip())), None)
-
+    env = _Variables(environ)
+    # a frame of an error is shown with what it has, and this has every secret of the user's
+    del environ
     configure_logging(env("QWEN_PORTAL_LOG"))
     token_path = env("QWEN_TOKEN_PATH")
     base_url = base_url or env("QWEN_PORTAL_BASE_URL")
-    key = api_key or env("QWEN_PORTAL_API_KEY")
+    key = api_key or env.secret("QWEN_PORTAL_API_KEY")
     home = env("QWEN_PORTAL_HOME")
     oauth_url = env("QWEN_PORTAL_OAUTH_URL")
     return Settings(
@@ -113,7 +127,7 @@ def load_settings(
         oauth_url=user_url(oauth_url) if oauth_url else OAUTH_URL,
         base_url=user_url(base_url) if base_url else None,
         client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
-        api_key=_key(Secret(key)) if key else None,
+        api_key=_key(key) if key else None,
         plan=plan or env("QWEN_PORTAL_PLAN"),
         allowed_hosts=_hosts(env("QWEN_PORTAL_ALLOWED_HOSTS") or ""),
         timeout=_seconds("QWEN_PORTAL_TIMEOUT", timeout if timeout is not None else env("QWEN_PORTAL_TIMEOUT"), 600.0),
@@ -147,7 +161,7 @@ def configure_logging(level: str | None) -> None:
     import logging
 
     if level.lower() not in {"debug", "info", "warning"}:
-        msg = f"QWEN_PORTAL_LOG is {level!r}."
+        msg = f"QWEN_PORTAL_LOG is {printable(level, limit=60)!r}."
         raise QwenError(msg, hint="It takes debug, info or warning.")
     logger = logging.getLogger("qwen_portal")
     logger.setLevel(level.upper())
@@ -159,21 +173,30 @@ def configure_logging(level: str | None) -> None:
 
 def _place(name: str) -> str:
     if name not in _PLACES and not name.startswith("file:"):
-        raise QwenError(f"There is no store named {name!r}.", hint=f"QWEN_PORTAL_STORE takes {PLACES}.")
+        raise QwenError(
+            f"There is no store named {printable(name, limit=120)!r}.", hint=f"QWEN_PORTAL_STORE takes {PLACES}."
+        )
     return name
 
 
-def _seconds(name: str, value: str | float | None, default: float) -> float:
-    if value is None:
-        return default
+def check_seconds(name: str, value: str | float) -> float:
+    """Read a number of seconds.
+
+    Raises:
+        QwenError: It is none, not above 0, or more than the system's clocks count.
+    """
     try:
         seconds = float(value)
-    except ValueError:
+    except (TypeError, ValueError, OverflowError):
         seconds = -1.0
-    if not 0 < seconds < float("inf"):
-        msg = f"{name} is {value!r}."
-        raise QwenError(msg, hint="It takes a number of seconds above 0.")
+    if not 0 < seconds <= _LONGEST:
+        msg = f"{name} is {printable(str(value), limit=60)!r}."
+        raise QwenError(msg, hint=f"It takes a number of seconds above 0, at most {_LONGEST:,.0f}.")
     return seconds
+
+
+def _seconds(name: str, value: str | float | None, default: float) -> float:
+    return default if value is None else check_seconds(name, value)
 
 
 def _strategies(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -182,7 +205,7 @@ def _strategies(value: str | Iterable[str]) -> tuple[str, ...]:
     if names == ("error",):
         return ()
     if not names or set(names) - set(STRATEGIES):
-        msg = f"QWEN_PORTAL_ON_QUOTA (or on_quota=) is {value!r}."
+        msg = f"QWEN_PORTAL_ON_QUOTA (or on_quota=) is {printable(str(value), limit=120)!r}."
         raise QwenError(msg, hint=f"It takes any of {', '.join(STRATEGIES)} in the order to try them, or error alone.")
     return names
 
@@ -199,7 +222,7 @@ def _hosts(value: str) -> tuple[str, ...]:
     check: Callable[[str], str] = user_url
     for entry in entries:
         if "/" in entry:
-            msg = f"QWEN_PORTAL_ALLOWED_HOSTS holds {entry!r}."
+            msg = f"QWEN_PORTAL_ALLOWED_HOSTS holds {printable(entry, limit=120)!r}."
             raise QwenError(msg, hint="It takes host or host:port entries, separated by commas.")
         check(entry)
     return tuple(entries)

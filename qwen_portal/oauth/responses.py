@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL = 2.0
 _DEFAULT_DEVICE_LIFE = 900.0
+_LONGEST_DEVICE_LIFE = 86_400.0
 _DEAD_CODES = {"invalid_request", "invalid_grant", "invalid_token", "expired_token", "token_expired", "access_denied"}
 # What a refusal with any other code means, unless that is about the client, or passes.
 _DEAD_STATUS = {401, 403}
@@ -93,7 +94,7 @@ def device_authorization(response: "httpx.Response") -> DeviceAuthorization:
         user_code=user_code,
         verification_uri=uri,
         verification_uri_complete=_with_client(complete or f"{uri}?user_code={user_code}"),
-        expires_in=_number(body.get("expires_in")) or _DEFAULT_DEVICE_LIFE,
+        expires_in=min(_number(body.get("expires_in")) or _DEFAULT_DEVICE_LIFE, _LONGEST_DEVICE_LIFE),
         interval=_number(body.get("interval")) or DEFAULT_INTERVAL,
     )
 

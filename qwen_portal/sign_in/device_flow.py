@@ -4,6 +4,7 @@ What a person sees is made of the events by ``display``; this module shows nothi
 Sources: RFC 8628 §3; docs/protocol.md, "Sign-in".
 """
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from qwen_portal.storage.index import check_label
 from qwen_portal.untrusted_json import token
 
 _SLOW_DOWN_SECONDS = 5.0
+_SHORTEST_INTERVAL = 1.0
 _PASSING = (QwenConnectionError, QwenTimeoutError, QwenServerError)
 
 
@@ -60,7 +62,49 @@ class LoginEvent:
 Show = Callable[[LoginEvent], None]
 
 
-def sign_in(session: Session, label: str | None, *, show: Show, sleep: Callable[[float], None] = time.sleep) -> Account:
+class Cancellation:
+    """How one thread ends the sign-in that another one waits in."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """End the sign-in, unless its tokens are being kept already."""
+        with self._lock:
+            self._event.set()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, at most until the sign-in is cancelled."""
+        self._event.wait(seconds)
+
+    def check(self) -> None:
+        """Stop here if the sign-in was cancelled.
+
+        Raises:
+            QwenError: It was.
+        """
+        if self._event.is_set():
+            raise QwenError("The sign-in was cancelled; nothing was kept.")
+
+    def keep(self) -> None:
+        """Begin what cannot be cancelled any more.
+
+        Raises:
+            QwenError: The sign-in was cancelled before.
+        """
+        with self._lock:
+            self.check()
+
+
+def sign_in(
+    session: Session,
+    label: str | None,
+    *,
+    show: Show,
+    sleep: Callable[[float], None] = time.sleep,
+    cancellation: Cancellation | None = None,
+) -> Account:
     """Run the device flow and keep the result; nothing that was kept before is touched until it succeeded.
 
     Args:
@@ -68,6 +112,7 @@ def sign_in(session: Session, label: str | None, *, show: Show, sleep: Callable[
         label: Account label; ``"default"`` if not given.
         show: Told each event.
         sleep: Waits that many seconds between two polls.
+        cancellation: Ends the sign-in from another thread; its own ``sleep`` is used then.
 
     Returns:
         The account, now the active one.
@@ -78,12 +123,16 @@ def sign_in(session: Session, label: str | None, *, show: Show, sleep: Callable[
         QwenOAuthError: The sign-in host refused, or a web page answered (``kind == "firewall"``).
         QwenHostNotAllowedError: The server named a host that a bearer must not go to; the sign-in is kept.
         QwenStoreError: The sign-in could not be kept.
+        QwenError: It was cancelled.
     """
+    cancelled = cancellation if cancellation is not None else Cancellation()
+    wait = sleep if cancellation is None else cancellation.sleep
     name = _new_label(label)
     # A keyring that is locked or missing must say so before the person goes to the browser.
     session.accounts.check_place(name)
     try:
-        tokens = _device_flow(session, show, sleep)
+        tokens = _device_flow(session, show, wait, cancelled.check)
+        cancelled.keep()
         credential = Credential.from_sign_in(tokens, plan=OAUTH)
         account = session.accounts.signed_in(name, credential)
         _check_resource_url(session, credential)
@@ -126,7 +175,9 @@ def _new_label(label: str | None) -> str:
     return name
 
 
-def _device_flow(session: Session, show: Show, sleep: Callable[[float], None]) -> TokenResponse:
+def _device_flow(
+    session: Session, show: Show, sleep: Callable[[float], None], check: Callable[[], None]
+) -> TokenResponse:
     settings = session.settings
     verifier, challenge = oauth.generate_pkce()
     device = oauth.request_device_code(challenge, oauth_url=settings.oauth_url, client_id=settings.client_id)
@@ -141,7 +192,12 @@ def _device_flow(session: Session, show: Show, sleep: Callable[[float], None]) -
             expires_in=device.expires_in,
         )
     )
-    return _wait(session, device, verifier, show, sleep)
+
+    def pause(seconds: float) -> None:
+        sleep(seconds)
+        check()
+
+    return _wait(session, device, verifier, show, pause)
 
 
 def _wait(
@@ -151,7 +207,8 @@ def _wait(
     settings, interval = session.settings, device.interval
     deadline = time.monotonic() + device.expires_in
     while time.monotonic() < deadline:
-        sleep(interval)
+        # a server's interval that could not be meant neither hurries the polls nor outlasts the code
+        sleep(min(max(interval, _SHORTEST_INTERVAL), deadline - time.monotonic()))
         try:
             answer = oauth.poll(
                 device.device_code, verifier, oauth_url=settings.oauth_url, client_id=settings.client_id
