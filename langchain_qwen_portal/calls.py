@@ -13,6 +13,8 @@ from langchain_qwen_portal.results import complete_chunk, complete_result
 from langchain_qwen_portal.token_counts import TokenCounts
 from langchain_qwen_portal.tool_calls import NamelessCalls, readable_calls, unreadable_calls
 from qwen_portal import AsyncPortalClient, PortalClient
+from qwen_portal.http.endpoints import check_address_argument
+from qwen_portal.secrets import Secret
 
 
 class PortalCalls(TokenCounts):
@@ -41,7 +43,7 @@ class PortalCalls(TokenCounts):
     """Where sign-ins are kept; QWEN_PORTAL_STORE if not given."""
 
     openai_api_base: str | None = Field(default=None, alias="base_url")
-    """Chat base URL; overrides the account's own."""
+    """Where ``api_key`` goes. For a sign-in the address comes from the environment: QWEN_PORTAL_BASE_URL."""
 
     request_timeout: float | None = Field(default=None, alias="timeout", gt=0)
     """Seconds for one whole answer, retries included; QWEN_PORTAL_TIMEOUT if not given."""
@@ -69,10 +71,13 @@ class PortalCalls(TokenCounts):
 
     def _client_settings(self) -> dict[str, Any]:
         key = self.openai_api_key
+        if self.openai_api_base and not key:
+            # a manifest, or a run's configuration, is data, and data may come from anybody
+            check_address_argument(self.openai_api_base)
         return {
             "account": self.account,
             "on_quota": self.on_quota,
-            "api_key": key.get_secret_value() if isinstance(key, SecretStr) else key,
+            "api_key": Secret.wrapped(key.get_secret_value() if isinstance(key, SecretStr) else key),
             "plan": self.plan,
             "timeout": self.request_timeout,
             "max_retries": 2 if self.max_retries is None else self.max_retries,

@@ -1,4 +1,4 @@
-"""Limits for the clients of a LiteLLM proxy: they do not choose whose sign-in or key answers, nor where.
+"""Limits for the clients of a LiteLLM proxy: they choose neither whose sign-in or key answers, nor where, nor how much.
 
 LiteLLM puts a request's fields over those of the deployment, the ones it does not know included.
 """
@@ -8,7 +8,12 @@ from typing import Any
 
 from qwen_portal.errors import QwenBadRequestError
 
-_CHOICES = frozenset({"qwen_account", "qwen_plan", "api_key", "api_base", "base_url"})
+_CHOICES = frozenset(
+    {
+        *("qwen_account", "qwen_plan", "api_key", "api_base", "base_url"),
+        *("output_cap", "allow_images", "extra_headers", "headers"),
+    }
+)
 # What is talked about: a tool's argument may well be called api_key.
 _TALK = frozenset(
     {

@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
+_SECRET_ENDINGS = ("_KEY", "_KEYS", "_TOKEN", "_SECRET", "_PASSWORD", "_PASSWD", "_CREDENTIALS")
 _SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTAINER = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES")
 _CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _KERNEL = Path("/proc/sys/kernel/osrelease")
+
+
+def without_secrets() -> dict[str, str]:
+    """Return the environment for a program that needs no secret of ours or of anybody's, such as a browser."""
+    return {name: value for name, value in os.environ.items() if not name.upper().endswith(_SECRET_ENDINGS)}
 
 
 def is_ssh() -> bool:

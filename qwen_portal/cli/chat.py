@@ -14,6 +14,7 @@ import click
 from qwen_portal.cli.group import tell
 from qwen_portal.client import PortalClient
 from qwen_portal.errors import QwenError
+from qwen_portal.secrets import printable
 from qwen_portal.service.models import CODER, VISION
 from qwen_portal.session import Session
 
@@ -162,6 +163,6 @@ def _print(text: str) -> None:
     click.echo(text.translate(_CONTROLS) if sys.stdout.isatty() else text, nl=False)
 
 
-def _tell_reason(reason: str | None) -> None:
-    if reason is not None and reason not in _WHOLE:
-        click.echo(f"\n(the answer ends here: {reason})", err=True)
+def _tell_reason(reason: object) -> None:
+    if reason is not None and not (isinstance(reason, str) and reason in _WHOLE):
+        click.echo(f"\n(the answer ends here: {printable(str(reason))})", err=True)

@@ -66,6 +66,8 @@ class _Door:
         if not _is_loopback(request.client.host if request.client else "") or not _may_ask(hostname):
             return JSONResponse({"error": "the emulator answers loopback clients only"}, 403)
         body = _parse(raw, request.headers.get("content-type", ""))
+        if _is_from_another_site(request):
+            return JSONResponse({"error": "a web page of another site turns nothing here"}, 403)
         if request.url.path.startswith(control.PREFIX):
             if not _is_loopback(hostname):
                 return JSONResponse({"error": "control calls must name a loopback host"}, 403)
@@ -159,6 +161,12 @@ def _is_loopback(hostname: str) -> bool:
         return ipaddress.ip_address(hostname).is_loopback
     except ValueError:
         return False
+
+
+def _is_from_another_site(request: Request) -> bool:
+    # a browser says so of every form and script of a page; programs say nothing
+    origin = request.headers.get("origin")
+    return request.method != "GET" and origin is not None and origin != f"http://{request.headers.get('host', '')}"
 
 
 def _may_ask(hostname: str) -> bool:

@@ -1,9 +1,10 @@
 """Addresses of an account's requests, and the last look at one before a bearer is attached."""
 
 from qwen_portal.errors import QwenHostNotAllowedError
-from qwen_portal.service.hosts import check_oauth_host, origin, portal_url
+from qwen_portal.secrets import printable
+from qwen_portal.service.hosts import check_oauth_host, origin, portal_url, user_url
 from qwen_portal.service.plans import PORTAL_BASE_URL, find_plan
-from qwen_portal.settings import Settings
+from qwen_portal.settings import Settings, load_settings
 from qwen_portal.storage.credential import Credential
 
 
@@ -19,6 +20,22 @@ def base_url(credential: Credential, settings: Settings) -> str:
     if plan.is_oauth:
         return portal_url(credential.resource_url or PORTAL_BASE_URL, trusted=settings.trusted)
     return plan.base_url
+
+
+def check_address_argument(url: str) -> None:
+    """Refuse an address that came as data, such as a chain's manifest, for a secret that did not come with it.
+
+    Raises:
+        QwenHostNotAllowedError: It is not one that the environment names.
+    """
+    try:
+        check_oauth_host(user_url(url), trusted=load_settings().trusted)
+    except QwenHostNotAllowedError:
+        raise QwenHostNotAllowedError(
+            f"base_url={printable(url, limit=120)!r} came without api_key=: a sign-in, or the environment's key, never "
+            "goes to an address that an argument names.",
+            hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address.",
+        ) from None
 
 
 def check_destination(credential: Credential, url: str, settings: Settings) -> None:

@@ -15,9 +15,10 @@ from urllib.request import getproxies
 import httpx
 
 from qwen_portal.errors import QwenError
+from qwen_portal.service.hosts import LOOPBACK
 
 # Loopback never goes through a proxy; None means the client's own transport.
-_LOOPBACK: Mapping[str, None] = {"all://127.0.0.1": None, "all://localhost": None, "all://[::1]": None}
+_LOOPBACK: Mapping[str, None] = {f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK}
 _SCHEMES = ("http", "https", "all")
 _HTTP = ("http", "https")
 # GNOME writes the first for what everybody else calls the second.

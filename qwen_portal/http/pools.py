@@ -11,11 +11,14 @@ import platform
 import threading
 import weakref
 from collections.abc import Callable
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
 from qwen_portal._version import __version__
+from qwen_portal.http.bodies import ACCEPT_ENCODING, LimitedTransport
+from qwen_portal.http.cancel_safe import CancelSafeTransport
 from qwen_portal.http.network import proxied, tls_context
 from qwen_portal.settings import CONNECT_TIMEOUT, SIGN_IN_TIMEOUT
 
@@ -23,9 +26,11 @@ USER_AGENT = f"qwen-portal/{__version__} ({platform.system()}; {platform.machine
 
 # Few idle connections: httpcore walks all of them on every request.
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepalive_expiry=30.0)
-_HEADERS = {"User-Agent": USER_AGENT}
+_HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING}
 # Every request brings its own limits; these hold for one that does not.
 _TIMEOUT = httpx.Timeout(SIGN_IN_TIMEOUT, connect=CONNECT_TIMEOUT)
+# No service of Qwen's needs cookies, and one that is set for an account would link it to the next.
+_NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 _lock = threading.Lock()
 _sync_pool: httpx.Client | None = None
@@ -47,18 +52,19 @@ def client_options() -> dict[str, Any]:
     Raises:
         QwenError: One of them names a proxy or certificates that cannot be used.
     """
-    return _options(httpx.HTTPTransport)
+    return _options(LimitedTransport)
 
 
 def async_client_options() -> dict[str, Any]:
     """Do what :func:`client_options` does, for event loops."""
-    return _options(httpx.AsyncHTTPTransport)
+    return _options(CancelSafeTransport)
 
 
 def _options(transport: Callable[..., Any]) -> dict[str, Any]:
     plain = functools.partial(transport, verify=tls_context(), limits=_LIMITS, trust_env=False)
     return {
         "headers": _HEADERS,
+        "cookies": _NO_COOKIES,
         "transport": plain(),
         "mounts": proxied(lambda proxy: plain(proxy=proxy)),
         "follow_redirects": False,

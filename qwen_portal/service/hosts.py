@@ -5,7 +5,6 @@ its plan's host or to the user's URL. The check is made on the parsed address, w
 each request.
 """
 
-import ipaddress
 import re
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
@@ -18,14 +17,24 @@ _UNSAFE = r"[^\x21-\x7e]|[\\%<>\"'`{}|^]"
 _HOST = r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z"
 
 
+# This machine, as far as plain http goes; nothing else bypasses the proxy variables, so nothing else may be http.
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name is this machine: ``localhost``, 127.0.0.0/8 or ``::1``."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+    """Tell whether a host name is one of this machine's, :data:`LOOPBACK`."""
+    return host in LOOPBACK
+
+
+def _is_host(name: str) -> bool:
+    if not re.match(_HOST, name):
         return False
+    try:
+        # what begins as an encoded name must be one, or the HTTP library fails at every request
+        name.encode("ascii").decode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _parse(url: str) -> SplitResult:
@@ -41,7 +50,7 @@ def _parse(url: str) -> SplitResult:
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise _refused(url, "it carries a query or fragment")
     host = parts.hostname or ""
-    if not (re.match(_HOST, host) or is_loopback(host)) or port == 0:
+    if not (_is_host(host) or is_loopback(host)) or port == 0:
         raise _refused(url, "its host name is not a plain one")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise _refused(url, "only https is accepted (plain http for this machine alone)")

@@ -1,12 +1,16 @@
 """The browser for the sign-in page: whether to open one, and how."""
 
 import os
+import subprocess
 import sys
 import webbrowser
 from pathlib import Path
 
-from qwen_portal.environment import is_container, is_ssh
+from qwen_portal.environment import is_container, is_ssh, without_secrets
 
+# A graphical browser is handed the page and lets go.
+_SECONDS = 10.0
+_OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 _TEXT_BROWSERS = frozenset({"www-browser", "links", "links2", "elinks", "lynx", "w3m", "browsh"})
 
 
@@ -34,10 +38,15 @@ def open_page(url: str) -> bool:
     """Open a page, if it is one of the web; tell whether that worked."""
     if not is_web_address(url):
         return False
+    # The browser is a child of the program that opens it, and outlives it: it inherits no key.
+    command = [sys.executable, "-I", "-c", _OPEN, url]
     try:
-        return webbrowser.open(url)
-    except (webbrowser.Error, OSError):
+        done = subprocess.run(  # noqa: S603 - no shell; the address is a web page's of an allowed host
+            command, env=without_secrets(), stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
         return False
+    return done.returncode == 0
 
 
 def is_web_address(url: str) -> bool:

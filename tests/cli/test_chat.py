@@ -125,6 +125,19 @@ def test_an_answer_that_was_cut_short_says_so(signed_in: Emulator, monkeypatch: 
     assert "length" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "reason", ["\x1b[2Jlength", "\x1b]0;title\x07", "\u202ehtgnel", ["stop"], {"a": 1}, 7], ids=repr
+)
+def test_a_reason_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch, reason: object) -> None:
+    """It is a server's text as any other, and need not even be one."""
+    whole = {"choices": [{"message": {"content": "Once"}, "finish_reason": reason}]}
+    monkeypatch.setattr("qwen_portal.client.PortalClient.chat", lambda *args, **kwargs: whole)
+    result = run("chat", "Tell me a story", "--no-stream")
+    assert result.exit_code == 0
+    assert "the answer ends here" in result.stderr
+    assert not set(result.stderr) & {"\x1b", "\x07", "\u202e"}
+
+
 def test_an_answer_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a terminal control characters are dropped; a file or a pipe gets what the model said."""
 

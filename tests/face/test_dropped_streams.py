@@ -20,7 +20,7 @@ from qwen_portal.http.pools import async_pool, sync_pool
 from tests.connections import busy, until
 from tests.ways import HELLO
 
-assert litellm_qwen_portal.handler
+litellm_qwen_portal.register()
 
 
 def _core() -> Iterator[Any]:
@@ -32,7 +32,8 @@ def _langchain() -> Iterator[Any]:
 
 
 def _litellm() -> Iterator[Any]:
-    return litellm.completion("qwen-portal/coder-model", HELLO, stream=True)  # type: ignore[return-value]
+    stream: Any = litellm.completion("qwen-portal/coder-model", HELLO, stream=True)
+    return iter(stream)
 
 
 @pytest.fixture

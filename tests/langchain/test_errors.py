@@ -75,7 +75,7 @@ def test_no_messages_are_refused_here(ask: Way, signed_in: Emulator) -> None:
 @pytest.mark.parametrize("ask", ALL)
 def test_nobody_there_is_a_connection_error(ask: Way, signed_in: Emulator) -> None:
     """A port where nothing listens."""
-    error = _failure(ask, ChatQwenPortal(base_url="http://127.0.0.1:9/v1", max_retries=0), "Hi")
+    error = _failure(ask, ChatQwenPortal(base_url="http://127.0.0.1:9/v1", api_key="sk-x", max_retries=0), "Hi")
     assert isinstance(error, qwen.QwenConnectionError)
     assert isinstance(error, langchain.ModelConnectionError)
 

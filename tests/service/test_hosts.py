@@ -58,6 +58,10 @@ BAD = [
     "https://[::1]",
     "https://10.0.0.1",
     "https://2130706433",
+    "https://xn--a.qwen.ai",
+    "xn--a.qwen.ai",
+    "https://a.xn--a.qwen.ai",
+    "https://xn--0.qwen.ai/v1",
     "https://dashscope.aliyuncs.com/compatible-mode/v1",
     "https://customer.aliyuncs.com",
     "//portal.qwen.ai",
@@ -134,7 +138,7 @@ def test_a_malformed_address_is_not_mended_by_naming_it() -> None:
 
 @pytest.mark.parametrize(
     ("host", "expected"),
-    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost.example", False)],
+    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", False), ("::1", True), ("localhost.example", False)],
 )
 def test_loopback_is_an_exact_match(host: str, expected: bool) -> None:
     """A name that merely begins with localhost is another machine."""

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import subprocess
 import sys
 import webbrowser
 from pathlib import Path
@@ -65,11 +66,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(environment, "_CONTAINER_FILES", ())
     monkeypatch.setattr("webbrowser.get", lambda: SimpleNamespace(name="firefox"))
 
-    def note(url: str) -> bool:
-        pages.append(url)
-        return True
+    def note(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        pages.append(command[-1])
+        return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr("webbrowser.open", note)
+    monkeypatch.setattr("qwen_portal.sign_in.browser.subprocess.run", note)
     return pages
 
 
@@ -184,7 +185,10 @@ def test_a_browser_that_fails_is_no_error(opened: list[str], monkeypatch: pytest
     def fail(*url: str) -> bool:
         raise webbrowser.Error
 
-    monkeypatch.setattr("webbrowser.open", fail)
+    def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr("qwen_portal.sign_in.browser.subprocess.run", refuse)
     assert "opened in your browser" not in shown(ASK)
     monkeypatch.setattr("webbrowser.get", fail)
     assert "opened in your browser" not in shown(ASK, open_browser=True)
