@@ -177,9 +177,16 @@ class ChunkStream(_Stream):
             self._accept(self._ticket.read() if self._ticket is not None else None)
         except httpx.HTTPError as exc:
             self._broke(exc)
+        except BaseException:
+            # interrupted or cancelled: nothing more can be read
+            self._drop()
+            raise
 
     def __del__(self) -> None:
         # a stream that was dropped half read would keep its connection for ever
+        self._drop()
+
+    def _drop(self) -> None:
         if self._ticket is not None:
             self._ticket.drop()
 
@@ -212,9 +219,9 @@ class ChunkStream(_Stream):
         return self.open()
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is GeneratorExit and self._ticket is not None:
+        if kind is GeneratorExit:
             # the generator around this may be one that the garbage collector ends
-            self._ticket.drop()
+            self._drop()
         else:
             self.close()
 
@@ -292,9 +299,16 @@ class AsyncChunkStream(_Stream):
             self._accept(await self._ticket.read() if self._ticket is not None else None)
         except httpx.HTTPError as exc:
             self._broke(exc)
+        except BaseException:
+            # interrupted or cancelled: nothing more can be read
+            self._drop()
+            raise
 
     def __del__(self) -> None:
         # a stream that was dropped half read would keep its connection for ever
+        self._drop()
+
+    def _drop(self) -> None:
         if self._ticket is not None:
             self._ticket.drop()
 

@@ -4,6 +4,7 @@ The sync and the async transport share all of this; they differ in how they wait
 """
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from qwen_portal.errors import (
     QwenTimeoutError,
 )
 from qwen_portal.http.answer_fields import UnreadableError
+from qwen_portal.http.bodies import EXTENSION, BodyLimits
 from qwen_portal.http.chat_request import ChatRequest
 from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.collected import collected
@@ -67,14 +69,17 @@ class Exchange:
         """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
         self.connected = self.answered = False
         left = self.retries.remaining()
-        read = min(CHUNK_TIMEOUT, left) if self.request.body["stream"] else left
+        is_stream = self.request.body["stream"]
+        read = min(CHUNK_TIMEOUT, left) if is_stream else left
+        # what a stream brings is limited event by event, and its time is watched by who reads it
+        limits = BodyLimits(None) if is_stream else BodyLimits(deadline=time.monotonic() + left)
         return pool.build_request(
             "POST",
             self.request.url,
             content=self.content,
             headers=dict(self.request.headers),
             timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
-            extensions={"trace": trace},
+            extensions={"trace": trace, EXTENSION: limits},
         )
 
     def note(self, event: str, _info: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import os
 import platform
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -31,6 +31,14 @@ _HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING}
 _TIMEOUT = httpx.Timeout(SIGN_IN_TIMEOUT, connect=CONNECT_TIMEOUT)
 # No service of Qwen's needs cookies, and one that is set for an account would link it to the next.
 _NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+# What every client of the HTTP library is made with, its transports aside.
+OPTIONS: Mapping[str, Any] = {
+    "headers": _HEADERS,
+    "cookies": _NO_COOKIES,
+    "follow_redirects": False,
+    "timeout": _TIMEOUT,
+    "trust_env": False,
+}
 
 _lock = threading.Lock()
 _sync_pool: httpx.Client | None = None
@@ -62,15 +70,7 @@ def async_client_options() -> dict[str, Any]:
 
 def _options(transport: Callable[..., Any]) -> dict[str, Any]:
     plain = functools.partial(transport, verify=tls_context(), limits=_LIMITS, trust_env=False)
-    return {
-        "headers": _HEADERS,
-        "cookies": _NO_COOKIES,
-        "transport": plain(),
-        "mounts": proxied(lambda proxy: plain(proxy=proxy)),
-        "follow_redirects": False,
-        "timeout": _TIMEOUT,
-        "trust_env": False,
-    }
+    return {**OPTIONS, "transport": plain(), "mounts": proxied(lambda proxy: plain(proxy=proxy))}
 
 
 def lone_client() -> httpx.Client:

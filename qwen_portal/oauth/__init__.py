@@ -52,6 +52,9 @@ __all__ = [
 SCOPE = "openid profile email model.completion"
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
+# A token answer has a few thousand bytes.
+_LARGEST_ANSWER = 1024 * 1024
+
 
 class PollStatus(Enum):
     """A poll's answer that is not a token yet."""
@@ -208,6 +211,7 @@ def _post(
 ) -> "httpx.Response":
     import httpx
 
+    from qwen_portal.http.bodies import EXTENSION, BodyLimits
     from qwen_portal.http.pools import sync_pool
 
     connect = min(timeout, CONNECT_TIMEOUT)
@@ -220,6 +224,7 @@ def _post(
             data={name: value.reveal() if isinstance(value, Secret) else value for name, value in form.items()},
             headers={"Accept": "application/json", **(headers or {})},
             timeout=limits,
+            extensions={EXTENSION: BodyLimits(_LARGEST_ANSWER)},
         ) as response:
             return _whole(response, give_up)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
