@@ -11,7 +11,7 @@ from typing import Any
 from langchain_core.messages import InvalidToolCall
 from langchain_core.messages.tool import invalid_tool_call
 
-from qwen_portal.http.call_arguments import is_object
+from qwen_portal.answers.call_arguments import is_object
 
 Chunk = dict[str, Any]
 

@@ -1,5 +1,5 @@
 """The chat host's wire: requests built, sent and repeated; answers, streams and errors read.
 
 May import account, storage, settings and service. Chooses no account and fetches no token.
-Hardest part: ``error_responses``, because the service says the same thing in many forms.
+Hardest part: ``refusals``, because the service says the same thing in many forms.
 """

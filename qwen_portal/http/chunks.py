@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from qwen_portal.answers.completions import StreamedAnswer
+from qwen_portal.answers.fields import UnreadableError
 from qwen_portal.errors import QwenAPIError, QwenRateLimitError, QwenStreamError
-from qwen_portal.http.answer_fields import UnreadableError
-from qwen_portal.http.completions import StreamedAnswer
 from qwen_portal.http.error_responses import error_from_refusal
 from qwen_portal.http.refusals import refusal_in
 from qwen_portal.http.sse import LARGEST_EVENT, Event, EventDecoder, EventTooLargeError

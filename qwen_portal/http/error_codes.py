@@ -1,4 +1,4 @@
-"""What refusals say, and the class of error that each is: codes, words and statuses with their sources, as data.
+"""Codes, words and statuses of refusals, and the class of error that each is: data, with their sources.
 
 The first row that fits counts; the words of a refusal are read before its status, because a 403 may be a quota. A name
 in brackets is the repository, or the vendor's page, where the code or the words were seen.

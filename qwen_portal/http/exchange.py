@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 
 from qwen_portal.account.record import Account
+from qwen_portal.answers.completions import whole_answer
+from qwen_portal.answers.fields import UnreadableError
 from qwen_portal.errors import (
     QwenAPIError,
     QwenAuthenticationError,
@@ -20,12 +22,10 @@ from qwen_portal.errors import (
     QwenStreamError,
     QwenTimeoutError,
 )
-from qwen_portal.http.answer_fields import UnreadableError
 from qwen_portal.http.bodies import EXTENSION, BodyLimits
 from qwen_portal.http.chat_request import ChatRequest
 from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.collected import collected
-from qwen_portal.http.completions import whole_answer
 from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
 from qwen_portal.http.refusals import is_refusal
 from qwen_portal.http.retry import Retries

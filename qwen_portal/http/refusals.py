@@ -1,4 +1,4 @@
-"""What a refusal says, whatever it is wrapped in: JSON, JSON in the lines of an event stream, a bare object in one.
+"""Refusals, whatever they are wrapped in: JSON, JSON in the lines of an event stream, a bare object in one.
 
 Source: docs/protocol.md, "Chat errors" and "Refusals in other forms".
 """
@@ -150,8 +150,8 @@ def _refusal(status: int, body: Mapping[str, Any], comments: Iterable[str]) -> R
         message, code = (message, code or error) if message else (error, code)
     if not message and isinstance(fields.get("detail"), list | dict):
         message = json.dumps(fields["detail"], ensure_ascii=False)
-    told = [_status(fields.get(name)) for name in _STATUSES] + [_match(_BRACKETS, message)]
-    inside = next((each for each in told if each is not None), status) if status < _FIRST_ERROR else status
+    named = [_status(fields.get(name)) for name in _STATUSES] + [_match(_BRACKETS, message)]
+    inside = next((each for each in named if each is not None), status) if status < _FIRST_ERROR else status
     return Refusal(
         status=_named_status(comments) or inside,
         code=kind if _status(code) is not None else _text(code) or kind,

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 import qwen_portal
+from qwen_portal.answers import call_arguments, tool_calls
+from qwen_portal.answers.completions import whole_answer
+from qwen_portal.answers.tool_calls import StreamedCalls
 from qwen_portal.errors import QwenStreamError
-from qwen_portal.http import call_arguments, tool_calls
 from qwen_portal.http.chunks import ChunkReader
-from qwen_portal.http.completions import whole_answer
-from qwen_portal.http.tool_calls import StreamedCalls
 from tests.reported import call, chunk, framed, keep_key, stream_of
 from tests.reported_answers import STREAMED, WHOLE, Meant
 from tests.scripted import answering
@@ -223,7 +223,7 @@ def test_every_character_of_a_call_is_looked_at_a_fixed_number_of_times(monkeypa
         return real_loads(text, **options)
 
     monkeypatch.setattr(call_arguments.Nesting, "feed", feed)
-    monkeypatch.setattr("qwen_portal.http.call_arguments.json.loads", loads)
+    monkeypatch.setattr("qwen_portal.answers.call_arguments.json.loads", loads)
     calls = StreamedCalls()
     pieces = [piece for each in fragments for piece in calls.add(call(each))] + calls.end(cut=False)
     assert "".join(piece["function"]["arguments"] for piece in pieces) == arguments

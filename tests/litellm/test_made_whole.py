@@ -7,7 +7,7 @@ import pytest
 from litellm import exceptions
 
 from qwen_portal import errors
-from qwen_portal.http.call_arguments import is_object
+from qwen_portal.answers.call_arguments import is_object
 from tests.litellm.ways import CALLS, WAYS
 from tests.reported import REFUSED, Refused, keep_key
 from tests.reported_answers import STREAMED, WHOLE, Meant

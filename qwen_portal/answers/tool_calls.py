@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from qwen_portal.http.answer_fields import clean, index_of, record, split_half, text_of
-from qwen_portal.http.call_arguments import Nesting, arguments_text, readable_arguments
+from qwen_portal.answers.call_arguments import Nesting, arguments_text, readable_arguments
+from qwen_portal.answers.fields import clean, index_of, record, split_half, text_of
 
 Call = dict[str, Any]
 
@@ -146,7 +146,7 @@ class _Call:
         self._doubtful = doubtful
         self._told_id = False
         self._told_name = ""
-        self._told = 0  # how many of the pieces of arguments
+        self._passed_on = 0  # how many of the pieces of arguments
 
     @property
     def is_whole(self) -> bool:
@@ -206,7 +206,7 @@ class _Call:
         if rest:
             self._take(rest)
         whole = "".join(self._arguments)
-        if self._told:
+        if self._passed_on:
             lacking = rest + ("" if cut else self._nesting.closing(whole) or "")
         else:
             lacking = readable_arguments(whole, cut=cut)
@@ -227,8 +227,8 @@ class _Call:
             self._name += name
 
     def _untold(self) -> str:
-        pieces = self._arguments[self._told :]
-        self._told = len(self._arguments)
+        pieces = self._arguments[self._passed_on :]
+        self._passed_on = len(self._arguments)
         return "".join(pieces)
 
     def _tell(self, arguments: str) -> Call:

@@ -6,7 +6,7 @@ Source: docs/protocol.md, "Answer" and "Stream".
 
 from typing import Any
 
-from qwen_portal.http.answer_fields import (
+from qwen_portal.answers.fields import (
     UnreadableError,
     clean,
     entries,
@@ -17,7 +17,7 @@ from qwen_portal.http.answer_fields import (
     split_half,
     usage_of,
 )
-from qwen_portal.http.tool_calls import StreamedCalls, whole_calls
+from qwen_portal.answers.tool_calls import StreamedCalls, whole_calls
 
 Answer = dict[str, Any]
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from qwen_portal.http.answer_fields import UnreadableError, clean
+from qwen_portal.answers.fields import UnreadableError, clean
 
 _PAIRS = {"{": "}", "[": "]"}
 # What a text that is cut anywhere must be looked at for; a backslash takes the next character with it.
