@@ -51,6 +51,7 @@ class _Stream:
 
     def _begin(self, response: httpx.Response) -> None:
         self._headers, self._ended, self._failure = response.headers, False, None
+        self._exchange.response_headers = response.headers
         secrets = self._exchange.secrets(response)
         self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"), secrets)
         self._waiting.clear()

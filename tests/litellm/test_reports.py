@@ -176,6 +176,21 @@ def test_an_errors_request_id_is_kept(way: str, status: int, monkeypatch: pytest
     assert error.litellm_response_headers["x-ratelimit-remaining-requests"] == "59"
 
 
+@pytest.mark.reported("BerriAI/litellm#19020")
+@pytest.mark.parametrize("ask", [chunks, achunks])
+def test_the_request_id_of_an_error_in_a_stream_is_kept(ask: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """BerriAI/litellm#19020, where the status was 200 and the refusal came in the stream."""
+    text = 'data: {"error":{"message":"Requests rate limit exceeded","code":"limit_requests"}}\n\n'
+    headers = {**HEADERS, "content-type": "text/event-stream"}
+    with (
+        answering(lambda request: httpx.Response(200, text=text, headers=headers), monkeypatch),
+        pytest.raises(openai.OpenAIError, match="req-1") as caught,
+    ):
+        ask(max_retries=0)
+    error: Any = caught.value
+    assert error.litellm_response_headers["x-request-id"] == "req-1"
+
+
 class _Recorder(CustomLogger):
     """Keeps the payloads that LiteLLM writes for spend and observability."""
 
