@@ -18,8 +18,8 @@ from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
 from langchain_qwen_portal import ChatQwenPortal
+from qwen_portal.answers.sse import EventDecoder
 from qwen_portal.http import pools
-from qwen_portal.http.sse import EventDecoder
 
 ROUNDS = 5
 FRAGMENTS, ARGUMENTS = 8_000, json.dumps({"text": "x" * 64_000})

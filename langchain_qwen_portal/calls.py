@@ -13,7 +13,7 @@ from langchain_qwen_portal.results import complete_chunk, complete_result
 from langchain_qwen_portal.token_counts import TokenCounts
 from langchain_qwen_portal.tool_calls import NamelessCalls, readable_calls, unreadable_calls
 from qwen_portal import AsyncPortalClient, PortalClient
-from qwen_portal.http.endpoints import check_address_argument
+from qwen_portal.requests.endpoints import check_address_argument
 from qwen_portal.secrets import Secret
 
 

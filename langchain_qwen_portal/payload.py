@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.http.chat_request import merged
+from qwen_portal.requests.chat_request import merged
 
 Payload = dict[str, Any]
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 from qwen_portal.account.record import Account
+from qwen_portal.answers.error_responses import is_quota, is_web_page
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
-from qwen_portal.http.endpoints import base_url, check_destination
-from qwen_portal.http.error_responses import is_quota, is_web_page
+from qwen_portal.requests.endpoints import base_url, check_destination
 from qwen_portal.secrets import printable
 from qwen_portal.service.hosts import origin
 from qwen_portal.session import Session

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple, Self
 
 from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
-from qwen_portal.http.chat_request import RequestBuilder, output_limit
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import asend, send
 from qwen_portal.quota import qwen_cli
 from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.quota.degrade import degraded
+from qwen_portal.requests.chat_request import RequestBuilder, output_limit
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import CODER, catalogue
 from qwen_portal.service.plans import OAUTH, Plan, find_plan

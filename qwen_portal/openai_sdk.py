@@ -9,13 +9,13 @@ from typing import Any, Self
 
 import httpx
 
+from qwen_portal.answers.error_responses import is_quota
 from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import QwenError
-from qwen_portal.http.chat_request import RequestBuilder
-from qwen_portal.http.endpoints import base_url
-from qwen_portal.http.error_responses import is_quota
-from qwen_portal.http.extra_headers import check_name
 from qwen_portal.http.pools import USER_AGENT, async_client_options, client_options
+from qwen_portal.requests.chat_request import RequestBuilder
+from qwen_portal.requests.endpoints import base_url
+from qwen_portal.requests.extra_headers import check_name
 from qwen_portal.session import Session
 from qwen_portal.settings import CONNECT_TIMEOUT
 from qwen_portal.storage.credential import Credential

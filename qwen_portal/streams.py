@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import httpx
 
+from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
-from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.open_responses import AsyncTicket, Ticket
 from qwen_portal.http.pools import async_pool, sync_pool

@@ -1,5 +1,5 @@
-"""The JSON of an answer, made whole: fields that are missing, tool calls in odd pieces, what is said twice.
+"""What the service answers, read: streams into events, answers made whole, refusals into typed errors.
 
-Imports no other room, and knows neither the HTTP library nor a framework.
-Hardest part: ``tool_calls``, because nothing but custom says which fragment belongs to which call.
+Imports the ground modules alone, and knows neither the HTTP library nor a framework.
+Hardest part: ``refusals``, because the service says the same thing in many forms.
 """

@@ -4,6 +4,7 @@ Text, calls and usage are what an answer is for: of another type they make it un
 with a line in the log.
 """
 
+import json
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -104,6 +105,14 @@ def clean(text: str) -> str:
     return text
 
 
+def _clean_inside(value: Any) -> Any:
+    if not isinstance(value, dict | list):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    whole = clean(text)
+    return value if whole == text else json.loads(whole)
+
+
 def split_half(text: str) -> tuple[str, str]:
     """Return a text that can be handed on, and the first half of a character that it ends in, ``""`` if in none."""
     half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
@@ -164,7 +173,7 @@ def known_fields(given: Mapping[str, Any], *, without: AbstractSet[str]) -> dict
             continue
         is_right = _TYPES.get(name)
         if is_right is None or is_right(value):
-            kept[name] = clean(value) if isinstance(value, str) else value
+            kept[name] = clean(value) if isinstance(value, str) else _clean_inside(value)
         else:
             _log.debug("the answer's %s is a %s: it is left out", name, type(value).__name__)
     return kept

@@ -12,9 +12,9 @@ from qwen_portal.account.record import Account, require_usable
 from qwen_portal.auth import PortalAuth
 from qwen_portal.cli.table import table
 from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExceededError
-from qwen_portal.http.chat_request import RequestBuilder
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import send
+from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.service.models import CATALOGUE, KNOWN, model_id
 from qwen_portal.session import Session
 

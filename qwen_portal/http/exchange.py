@@ -11,8 +11,12 @@ from typing import Any
 import httpx
 
 from qwen_portal.account.record import Account
+from qwen_portal.answers.chunks import ChunkReader
+from qwen_portal.answers.collected import collected
 from qwen_portal.answers.completions import whole_answer
+from qwen_portal.answers.error_responses import error_from_response, is_web_page, is_wrong_key
 from qwen_portal.answers.fields import UnreadableError
+from qwen_portal.answers.refusals import is_refusal
 from qwen_portal.errors import (
     QwenAPIError,
     QwenAuthenticationError,
@@ -23,13 +27,9 @@ from qwen_portal.errors import (
     QwenTimeoutError,
 )
 from qwen_portal.http.bodies import EXTENSION, BodyLimits
-from qwen_portal.http.chat_request import ChatRequest
-from qwen_portal.http.chunks import ChunkReader
-from qwen_portal.http.collected import collected
-from qwen_portal.http.error_responses import error_from_response, is_web_page, is_wrong_key
-from qwen_portal.http.refusals import is_refusal
 from qwen_portal.http.retry import Retries
-from qwen_portal.http.thinking_mode import streams_only_hint
+from qwen_portal.requests.chat_request import ChatRequest
+from qwen_portal.requests.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
@@ -41,7 +41,7 @@ class Exchange:
     """What the two transports share: one request, its limits, and the judgement of what came back.
 
     Args:
-        request: From :class:`qwen_portal.http.chat_request.RequestBuilder`.
+        request: From :class:`qwen_portal.requests.chat_request.RequestBuilder`.
         auth: Puts the bearer on.
         timeout: Seconds for the whole answer, retries included.
         max_retries: Repeats at most; for a stream only before its first content.

@@ -11,6 +11,7 @@ import uuid
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from qwen_portal.answers.error_responses import is_web_page
 from qwen_portal.errors import (
     QwenConnectionError,
     QwenLoginDeniedError,
@@ -19,7 +20,6 @@ from qwen_portal.errors import (
     QwenRefreshTokenInvalidError,
     QwenTimeoutError,
 )
-from qwen_portal.http.error_responses import is_web_page
 from qwen_portal.oauth.responses import (
     DeviceAuthorization,
     TokenResponse,

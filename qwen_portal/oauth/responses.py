@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from qwen_portal.answers.error_responses import is_web_page
+from qwen_portal.answers.refusals import refusal_body
 from qwen_portal.errors import QwenError, QwenOAuthError, QwenRateLimitError, QwenServerError
-from qwen_portal.http.error_responses import is_web_page
-from qwen_portal.http.refusals import refusal_body
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.untrusted_json import json_object, token
 

@@ -27,11 +27,11 @@ from qwen_portal.errors import (
     QwenTokenExpiredError,
     QwenTokenNotAvailableError,
 )
-from qwen_portal.http.chat_request import merged
 from qwen_portal.quota import qwen_cli
 from qwen_portal.quota.degrade import MOST_TOKENS, is_plain
 from qwen_portal.quota.exhausted import Exhausted
 from qwen_portal.quota.rotation import Rotation
+from qwen_portal.requests.chat_request import merged
 from qwen_portal.service.models import name_on
 from qwen_portal.session import Session
 from qwen_portal.text import format_duration

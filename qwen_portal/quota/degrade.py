@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from qwen_portal.http.chat_request import ChatRequest, merged
+from qwen_portal.requests.chat_request import ChatRequest, merged
 
 MOST_TOKENS = 1024
 # What makes more of an answer than text, or ties it to a form that a cut would break; `guided_json` and its like too.
@@ -20,7 +20,7 @@ def is_plain(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
 
     Args:
         messages: OpenAI-style messages.
-        params: Further OpenAI parameters, as for :meth:`qwen_portal.http.chat_request.RequestBuilder.chat`.
+        params: Further OpenAI parameters, as for :meth:`qwen_portal.requests.chat_request.RequestBuilder.chat`.
     """
     body = merged({"messages": messages, **params})
     wanted = body.get("response_format")

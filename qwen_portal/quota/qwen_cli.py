@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from qwen_portal.errors import QwenError
-from qwen_portal.http.chat_request import merged
 from qwen_portal.quota.degrade import is_plain
+from qwen_portal.requests.chat_request import merged
 from qwen_portal.secrets import printable
 
 SECONDS = 60.0

@@ -21,8 +21,8 @@ from qwen_portal.errors import (
     QwenServerError,
     QwenTimeoutError,
 )
-from qwen_portal.http.endpoints import base_url
 from qwen_portal.oauth import DeviceAuthorization, PollStatus, TokenResponse
+from qwen_portal.requests.endpoints import base_url
 from qwen_portal.secrets import Secret
 from qwen_portal.service.hosts import check_oauth_host
 from qwen_portal.service.plans import OAUTH

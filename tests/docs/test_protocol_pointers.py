@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from qwen_portal.answers.error_responses import error_from_response
 from qwen_portal.emulator.scenarios import SCENARIOS
-from qwen_portal.http.chat_request import _PORTAL_FIELDS
-from qwen_portal.http.error_responses import error_from_response
+from qwen_portal.requests.chat_request import _PORTAL_FIELDS
 from qwen_portal.service.plans import PLANS, Plan, PlanModel
 
 ROOT = Path(__file__).parents[2]

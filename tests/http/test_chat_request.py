@@ -7,7 +7,7 @@ import pytest
 
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.http.chat_request import ChatRequest, RequestBuilder
+from qwen_portal.requests.chat_request import ChatRequest, RequestBuilder
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import catalogue, output_cap
 from qwen_portal.service.plans import PLANS, find_plan

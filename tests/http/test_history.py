@@ -9,7 +9,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
-from qwen_portal.http.history import sendable
+from qwen_portal.requests.history import sendable
 from tests.ways import ALL, Way
 
 Message = dict[str, Any]

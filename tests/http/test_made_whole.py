@@ -9,10 +9,10 @@ import pytest
 
 import qwen_portal
 from qwen_portal.answers import call_arguments, tool_calls
+from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.answers.completions import whole_answer
 from qwen_portal.answers.tool_calls import StreamedCalls
 from qwen_portal.errors import QwenStreamError
-from qwen_portal.http.chunks import ChunkReader
 from tests.reported import call, chunk, framed, keep_key, stream_of
 from tests.reported_answers import STREAMED, WHOLE, Meant
 from tests.scripted import answering

@@ -6,6 +6,9 @@ import httpx
 import pytest
 
 import qwen_portal
+from qwen_portal.answers.chunks import ChunkReader
+from qwen_portal.answers.error_responses import error_from_response, is_quota
+from qwen_portal.answers.refusals import read_refusal
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenAPIError,
@@ -15,9 +18,6 @@ from qwen_portal.errors import (
     QwenRateLimitError,
     QwenStreamError,
 )
-from qwen_portal.http.chunks import ChunkReader
-from qwen_portal.http.error_responses import error_from_response, is_quota
-from qwen_portal.http.refusals import read_refusal
 from qwen_portal.oauth import responses
 from tests.canaries import KEY
 from tests.reported import (

@@ -8,7 +8,7 @@ import pytest
 
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.http.chat_request import RequestBuilder
+from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.secrets import Secret
 from qwen_portal.service.thinking import thinking_family
 from qwen_portal.settings import load_settings

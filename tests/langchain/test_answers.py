@@ -9,8 +9,8 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage
 
 from langchain_qwen_portal import ChatQwenPortal
+from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.emulator import Emulator
-from qwen_portal.http.chunks import ChunkReader
 from qwen_portal.http.pools import async_pool, sync_pool
 from tests.connections import busy, until
 from tests.langchain.ways import ALL, STREAMED, WHOLE, Way

@@ -9,9 +9,9 @@ from langchain_core.messages import HumanMessage
 
 from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal import QwenStreamError
+from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.answers.completions import whole_answer
 from qwen_portal.emulator import Emulator
-from qwen_portal.http.chunks import ChunkReader
 from tests.langchain.ways import STREAMED, WHOLE, Way
 
 pytestmark = pytest.mark.usefixtures("signed_in")

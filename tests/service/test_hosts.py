@@ -3,7 +3,7 @@
 import pytest
 
 from qwen_portal.errors import QwenHostNotAllowedError
-from qwen_portal.http.endpoints import base_url, check_destination
+from qwen_portal.requests.endpoints import base_url, check_destination
 from qwen_portal.secrets import Secret
 from qwen_portal.service.hosts import check_oauth_host, is_loopback, origin, portal_url, user_url
 from qwen_portal.service.plans import PLANS

@@ -12,7 +12,7 @@ def collected(chunks: Iterable[Answer]) -> Answer:
     """Return the chat.completion that a stream's chunks add up to.
 
     Args:
-        chunks: As :class:`qwen_portal.http.completions.StreamedAnswer` hands them on.
+        chunks: As :class:`qwen_portal.answers.completions.StreamedAnswer` hands them on.
     """
     answer: Answer = {}
     choices: dict[int, _Choice] = {}

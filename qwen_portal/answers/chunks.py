@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from qwen_portal.answers.completions import StreamedAnswer
+from qwen_portal.answers.error_responses import error_from_refusal
 from qwen_portal.answers.fields import UnreadableError
+from qwen_portal.answers.refusals import refusal_in
+from qwen_portal.answers.sse import LARGEST_EVENT, Event, EventDecoder, EventTooLargeError
 from qwen_portal.errors import QwenAPIError, QwenRateLimitError, QwenStreamError
-from qwen_portal.http.error_responses import error_from_refusal
-from qwen_portal.http.refusals import refusal_in
-from qwen_portal.http.sse import LARGEST_EVENT, Event, EventDecoder, EventTooLargeError
 from qwen_portal.secrets import Secret, printable
 
 _DONE = "[DONE]"

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
+from qwen_portal.answers.error_codes import ROWS, STATUSES, Row
+from qwen_portal.answers.sse import Event, EventDecoder, EventTooLargeError
 from qwen_portal.errors import QwenAPIError, QwenQuotaExceededError, QwenRateLimitError
-from qwen_portal.http.error_codes import ROWS, STATUSES, Row
-from qwen_portal.http.sse import Event, EventDecoder, EventTooLargeError
 
 _FIRST_ERROR, _BEYOND = 400, 600
 # DashScope names the status of an event in a comment, and that of a message in brackets before it.

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from qwen_portal.http.call_arguments import readable_arguments
+from qwen_portal.answers.call_arguments import readable_arguments
 
 Message = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import time
 
+from qwen_portal.answers.refusals import Refusal, read_refusal
 from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenQuotaExceededError
-from qwen_portal.http.refusals import Refusal, read_refusal
 from qwen_portal.secrets import Secret, printable
 
 _UNAUTHORIZED, _NOT_FOUND, _SERVER = 401, 404, 500

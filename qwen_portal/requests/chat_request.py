@@ -10,10 +10,10 @@ from typing import Any
 
 from qwen_portal._version import __version__
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.http.endpoints import base_url
-from qwen_portal.http.extra_headers import checked_headers
-from qwen_portal.http.history import sendable
-from qwen_portal.http.thinking_mode import settle_thinking
+from qwen_portal.requests.endpoints import base_url
+from qwen_portal.requests.extra_headers import checked_headers
+from qwen_portal.requests.history import sendable
+from qwen_portal.requests.thinking_mode import settle_thinking
 from qwen_portal.service.models import VISION, model_id, output_cap, plan_model
 from qwen_portal.service.plans import Plan, find_plan
 from qwen_portal.service.thinking import thinking_family
