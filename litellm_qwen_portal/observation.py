@@ -1,4 +1,4 @@
-"""What happened at the service during one call, for LiteLLM's records: where it was asked, and the answer's headers."""
+"""Notes on one call for LiteLLM's records: where it was asked, and the answer's headers."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -104,6 +104,7 @@ class AsyncStream(AsyncIterator[ModelResponseStream]):
 
     async def aclose(self) -> None:
         """Close the connection; what was not read is lost."""
+        await self._chunks.aclose()
         await self._generator.aclose()
 
     async def __anext__(self) -> ModelResponseStream:

@@ -1,4 +1,4 @@
-"""What LiteLLM takes for supported and Qwen's models do not offer: OpenAI's web search, and sound.
+"""Parameters that LiteLLM takes for supported and Qwen's models do not offer: OpenAI's web search, and sound.
 
 The core would leave it out, and the answer would only look like what was asked for.
 """

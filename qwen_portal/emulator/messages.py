@@ -1,4 +1,4 @@
-"""What the service asks of the messages of a chat, and with which words it refuses them."""
+"""Rules for the messages of a chat, and the words in which the service refuses them."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How much of an answer is read: a body's size once it is unpacked, and the time that all of it may take.
+"""Limits of an answer's body: its size once it is unpacked, and the time that all of it may take.
 
 The HTTP library unpacks whatever comes, in one piece, and its time limits begin anew with every byte. So bodies are
 unpacked here, a piece at a time, before the library sees them.

@@ -1,4 +1,4 @@
-"""Which models think when, and what they refuse meanwhile: one row per family of ids.
+"""Families of models: when each thinks, and what it refuses meanwhile; one row per family of ids.
 
 Sources, by row:
 

@@ -21,6 +21,7 @@ TWINS = [
     ("qwen_portal/client.py", "PortalClient", "AsyncPortalClient"),
     ("qwen_portal/auth.py", "PortalAuth.sync_auth_flow", "PortalAuth.async_auth_flow"),
     ("qwen_portal/http/transport.py", "send", "asend"),
+    ("qwen_portal/http/bodies.py", "_LimitedStream", "_AsyncLimitedStream"),
     ("qwen_portal/tokens/manager.py", "TokenManager.get", "TokenManager.aget"),
     ("qwen_portal/api.py", "get_access_token", "aget_access_token"),
     ("qwen_portal/openai_sdk.py", "_Account.credential", "_Account.acredential"),
@@ -42,6 +43,16 @@ TWINS = [
 ALONE = {
     "qwen_portal/api.py::alogin": "runs the sync one in a thread: a person is waited for",
     "qwen_portal/api.py::aclose": "closes the loop's connections, then does what the sync one does",
+    "qwen_portal/http/open_responses.py::AsyncTicket.read": "its bodies are kept apart from the threads' own",
+    "qwen_portal/http/open_responses.py::AsyncTicket.close": "a task of the loop closes; the sync one asks a thread",
+    "qwen_portal/http/open_responses.py::_aclose": "what that task does; the thread has its own",
+    "qwen_portal/http/cancel_safe.py::CancelSafeTransport.handle_async_request": "threads are not cancelled",
+    "qwen_portal/http/cancel_safe.py::CancelSafeTransport._end": "as above",
+    "qwen_portal/http/cancel_safe.py::CancelSafeTransport.release": "as above",
+    "qwen_portal/http/cancel_safe.py::CancelSafeTransport.sweep": "as above",
+    "qwen_portal/http/cancel_safe.py::_Connection.aclose": "a protocol of httpcore's",
+    "qwen_portal/http/cancel_safe.py::_Body.aclose": "as above, threads are not cancelled",
+    "qwen_portal/http/cancel_safe.py::_Body._close": "as above",
     "qwen_portal/http/exchange.py::Exchange.anote": "calls the sync one: nothing in it waits",
     "qwen_portal/http/pools.py::close_async_pool": "closes one of many pools, the sync one the only one",
     "qwen_portal/quota/qwen_cli.py::aask": "runs a command in a thread, and ends it when the task is cancelled",
@@ -54,9 +65,7 @@ ALONE = {
 }
 
 # Members that are not compared, and why: by class and, in an async class too, by the sync name.
-ONE_SIDED = {
-    "ChunkStream.__del__": "no destructor can wait for an async connection to close; the event loop does that",
-}
+ONE_SIDED: dict[str, str] = {}
 
 # Async words, and what stands in their place in the sync twin; of a class, "Async" is taken away.
 WORDS = {
@@ -70,6 +79,8 @@ WORDS = {
     "aread": "read",
     "asend": "send",
     "async_client": "client",
+    "async_client_options": "client_options",
+    "AsyncByteStream": "SyncByteStream",
     "_async_client": "_client",
     "async_pool": "sync_pool",
     "_atranslated": "_translated",
