@@ -14,7 +14,7 @@ from litellm.integrations.custom_logger import CustomLogger
 from litellm_qwen_portal import unoffered
 from qwen_portal.emulator import Emulator
 from tests.litellm.conftest import finish_logging
-from tests.litellm.ways import CALLS, HELLO, MODEL, WAYS, acall, achunks, call, chunks, run
+from tests.litellm.ways import CALLS, MODEL, WAYS, acall, achunks, call, chunks, run
 from tests.scripted import answering
 
 pytestmark = pytest.mark.usefixtures("signed_in")
