@@ -341,9 +341,5 @@ class AsyncChunkStream(_Stream):
     async def __aenter__(self) -> Self:
         return await self.open()
 
-    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is GeneratorExit:
-            # the generator around this may be one that the garbage collector ends
-            self._drop()
-        else:
-            await self.aclose()
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()

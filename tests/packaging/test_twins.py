@@ -65,7 +65,10 @@ ALONE = {
 }
 
 # Members that are not compared, and why: by class and, in an async class too, by the sync name.
-ONE_SIDED: dict[str, str] = {}
+ONE_SIDED = {
+    "ChunkStream.__exit__": "a generator may be ended by the garbage collector, which must not wait",
+    "AsyncChunkStream.__exit__": "an async generator is ended by a task of its loop, which may wait",
+}
 
 # Async words, and what stands in their place in the sync twin; of a class, "Async" is taken away.
 WORDS = {
