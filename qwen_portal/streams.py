@@ -158,6 +158,7 @@ class ChunkStream(_Stream):
 
     def close(self) -> None:
         """Close the connection; what was not read is lost."""
+        self._ended = True
         if self._ticket is not None:
             self._ticket.close()
 
@@ -280,6 +281,7 @@ class AsyncChunkStream(_Stream):
 
     async def aclose(self) -> None:
         """Close the connection; what was not read is lost."""
+        self._ended = True
         if self._ticket is not None:
             await self._ticket.close()
 

@@ -160,3 +160,16 @@ def test_a_refresh_that_fails_keeps_nothing_alive(signed_in: Emulator, ask: Call
     """Its error comes from another thread."""
     signed_in.revoke(refresh_too=True)
     assert _error(ask)() is None
+
+
+@pytest.mark.usefixtures("signed_in")
+def test_a_stream_that_was_closed_is_at_its_end() -> None:
+    """To close it twice, or to read on, is no error."""
+    stream = PortalClient().stream(HELLO)
+    next(stream)
+    stream.close()
+    stream.close()
+    # what had arrived before
+    list(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
