@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qwen_portal
+from qwen_portal.answers import chunks, sse
 from qwen_portal.answers.sse import Event, EventDecoder, EventTooLargeError
 from qwen_portal.errors import QwenStreamError
-from qwen_portal.http import chunks, sse
 from tests.reported import SSE, chunk, framed, keep_key, stream_of
 from tests.scripted import answering
 from tests.ways import STREAMED, Way
