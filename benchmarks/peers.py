@@ -1,4 +1,4 @@
-"""ChatQwenPortal beside its peers: the same checks for each, in an environment of its own, against one emulator.
+"""ChatQwenPortal beside its peers: the same checks for each, in its own environment, by an emulator and scripted bytes.
 
 ``python benchmarks/peers.py --environments FOLDER [--only PEER …]`` prints a table and exits 1 if a peer holds a row
 that we do not, or if an environment does not work. FOLDER has one for each peer, by the names in PEERS (``make peers``
@@ -38,6 +38,7 @@ NOT_APPLICABLE = {
     "a user's own http_client, root_client": "no SDK's client is used; address, proxy and timeout are settings",
     "OpenAI's Responses API, service tiers": "Qwen offers chat completions only; the options are refused by name",
     "audio and PDF input": "not a modality of these models",
+    "reports about LiteLLM's own routes and logs": "another door's; tests/litellm has them",
     "base class": "how a model is built, not what it does",
     "standard tests in its repository, documentation": "facts about a repository, not behaviour; ours runs all of them",
 }
@@ -161,7 +162,7 @@ def _pump(process: "subprocess.Popen[str]", lines: "queue.Queue[str]") -> None:
 
 def _foreign(name: str) -> bool:
     prefixes = ("QWEN_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_", "LC_", "DASHSCOPE_", "DEEPSEEK_", "XAI_", "PYTHON")
-    return name.startswith(prefixes) or name.lower() in {"http_proxy", "https_proxy", "all_proxy"}
+    return name.startswith(prefixes) or name.lower() in {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
 def table(titles: dict[str, str], results: dict[str, dict[str, RowResult]]) -> str:

@@ -7,7 +7,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from pydantic import BaseModel, Field
 
-from benchmarks.peer_checks import service
+from benchmarks.peer_checks import replay, service
 from benchmarks.peer_checks.models import CODER, VISION, make, model_class, named
 from benchmarks.peer_checks.rows import row
 
@@ -204,14 +204,16 @@ def model_of_a_call() -> bool:
     return bool(last_body()["model"] == "qwen3-coder-plus")
 
 
-def _odd(fragments: list[dict[str, Any]], *, stream: bool = True) -> list[Any]:
-    with service.odd_service(fragments) as url:
-        model = make(CODER, url, max_retries=0).bind_tools([Add])
+def called(fragments: list[replay.Json], *, stream: bool = True) -> list[Any]:
+    """Return name, arguments and whether there is an id, of each call that a model reads from these fragments."""
+    with replay.serving(lambda asked: replay.tool_calls(asked, fragments)) as served:
+        model = make(CODER, served.url, max_retries=0).bind_tools([Add])
         message = streamed(model, "Add.") if stream else model.invoke("Add.")
     return [(call["name"], call["args"], bool(call["id"])) for call in message.tool_calls]
 
 
-def _piece(call_id: str | None, name: str | None, arguments: str, **more: Any) -> dict[str, Any]:
+def piece(call_id: str | None, name: str | None, arguments: Any, **more: Any) -> replay.Json:
+    """Write a fragment of a call, or a whole one."""
     return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **more}
 
 
@@ -221,38 +223,38 @@ ONE, TWO = ("Add", {"a": 1, "b": 2}, True), ("Add", {"a": 3, "b": 4}, True)
 @row("tool calls: later ids empty")
 def odd_empty_ids() -> bool:
     """As the service sends them."""
-    return _odd([_piece("c1", "Add", '{"a": 1,', index=0), _piece("", None, ' "b": 2}', index=0)]) == [ONE]
+    return called([piece("c1", "Add", '{"a": 1,', index=0), piece("", None, ' "b": 2}', index=0)]) == [ONE]
 
 
 @row("tool calls: no index")
 def odd_no_index() -> bool:
     """Fragments without one are not lost."""
-    return _odd([_piece("c1", "Add", '{"a": 1,'), _piece("", None, ' "b": 2}')]) == [ONE]
+    return called([piece("c1", "Add", '{"a": 1,'), piece("", None, ' "b": 2}')]) == [ONE]
 
 
 @row("tool calls: no ids at all")
 def odd_no_ids() -> bool:
     """A result must name its call, so each needs one."""
-    return _odd([_piece("", "Add", '{"a": 1, "b": 2}', index=0)]) == [ONE]
+    return called([piece("", "Add", '{"a": 1, "b": 2}', index=0)]) == [ONE]
 
 
 @row("tool calls: an index used again")
 def odd_reused_index() -> bool:
     """Two calls under one index."""
     first, second = '{"a": 1, "b": 2}', '{"a": 3, "b": 4}'
-    return _odd([_piece("c1", "Add", first, index=0), _piece("c2", "Add", second, index=0)]) == [ONE, TWO]
+    return called([piece("c1", "Add", first, index=0), piece("c2", "Add", second, index=0)]) == [ONE, TWO]
 
 
 @row("tool calls: an index that changes within a call")
 def odd_changing_index() -> bool:
     """The call stays one."""
-    return _odd([_piece("c1", "Add", '{"a": 1,', index=0), _piece("", None, ' "b": 2}', index=1)]) == [ONE]
+    return called([piece("c1", "Add", '{"a": 1,', index=0), piece("", None, ' "b": 2}', index=1)]) == [ONE]
 
 
 @row("tool calls: unclosed JSON in a whole answer")
 def odd_unclosed() -> bool:
     """Brackets were all that lacked."""
-    return _odd([_piece("c1", "Add", '{"a": 1, "b": 2', index=0)], stream=False) == [ONE]
+    return called([piece("c1", "Add", '{"a": 1, "b": 2', index=0)], stream=False) == [ONE]
 
 
 def _thinking() -> dict[str, Any]:
