@@ -277,7 +277,8 @@ def test_a_framed_quota_is_not_asked_again(ask: Call, name: str, monkeypatch: py
         return REFUSED[name].answer(request)
 
     transport = httpx.MockTransport(answer)
-    monkeypatch.setattr("qwen_portal.openai_sdk.client_options", lambda: {**OPTIONS, "transport": transport})
+    for options in ("client_options", "async_client_options"):
+        monkeypatch.setattr(f"qwen_portal.openai_sdk.{options}", lambda: {**OPTIONS, "transport": transport})
     with pytest.raises((openai.RateLimitError, openai.PermissionDeniedError)):
         ask()
     assert len(sent) == 1

@@ -89,6 +89,7 @@ def test_extras_are_those_of_the_contract(metadata: email.message.Message) -> No
         "openai",
         "proxy",
         "redis",
+        "socks",
     }
 
 
