@@ -2,11 +2,15 @@
 
 import asyncio
 import threading
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
+from qwen_portal.storage.credential import Credential
+from qwen_portal.tokens.manager import TokenManager
 from tests.login_never_lost.accounts import LABEL, end_token, refreshes, sign_in_as, stored
 from tests.login_never_lost.crowd import one_refresh_each_round
 from tests.repeats import TRIES
@@ -31,22 +35,32 @@ def test_threads_and_tasks_need_no_file_to_make_one_refresh(
     monkeypatch.setenv("QWEN_PORTAL_STORE", "memory")
     sign_in_as(LABEL)
     end_token()
-    gate, got = threading.Barrier(17), list[str]()
+    # The answer is held until everybody waits for it: else the first might be served before the last asks.
+    emulator.scenario("held")
+    waiting, join, got = threading.Semaphore(0), TokenManager._flight, list[str]()
+
+    def note(manager: TokenManager, *args: Any, **options: Any) -> Future[Credential]:
+        flight = join(manager, *args, **options)
+        waiting.release()
+        return flight
+
+    monkeypatch.setattr(TokenManager, "_flight", note)
 
     def ask() -> None:
-        gate.wait()
         got.append(qwen_portal.get_access_token())
 
     async def ask_a_hundred() -> None:
         got.extend(await asyncio.gather(*(qwen_portal.aget_access_token() for _ in range(100))))
 
     def loop() -> None:
-        gate.wait()
         asyncio.run(ask_a_hundred())
 
     crowd = [threading.Thread(target=ask) for _ in range(16)] + [threading.Thread(target=loop)]
     for each in crowd:
         each.start()
+    for _ in range(116):
+        assert waiting.acquire(timeout=60)
+    emulator.scenario("held", on=False)
     for each in crowd:
         each.join()
     assert (len(got), set(got)) == (116, {stored().access_token.reveal()})
