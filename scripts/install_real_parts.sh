@@ -33,7 +33,10 @@ if ! cmp -s tests/real/package.json .real/node/package.json || [ ! -x .real/node
   [ ! -x .real/node/node_modules/.bin/codex ]; then
   rm -rf .real/node
   mkdir -p .real/node
+  mapfile -t programs < <(
+    node -p 'Object.entries(require("./tests/real/package.json").dependencies).map(e => e.join("@")).join("\n")'
+  )
   npm install --prefix .real/node --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
-    "$(node -p 'Object.entries(require("./tests/real/package.json").dependencies).map(e => e.join("@")).join(" ")')"
+    "${programs[@]}"
   cp tests/real/package.json .real/node/package.json # last: it marks the installation as complete
 fi
