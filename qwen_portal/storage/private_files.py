@@ -12,7 +12,6 @@ from pathlib import Path
 
 from qwen_portal.errors import QwenStoreError
 
-_MODE = 0o600
 _OTHERS = 0o077
 # Far above an index of 100,000 accounts; what is larger is refused whole, because half a file looks like a corrupt one.
 LIMIT = 64 * 1024 * 1024
