@@ -48,6 +48,8 @@ class Exchange:
         account: Whose bearer that is.
     """
 
+    method = "POST"
+
     def __init__(
         self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int, account: Account
     ) -> None:
@@ -74,9 +76,9 @@ class Exchange:
         # what a stream brings is limited event by event, and its time is watched by who reads it
         limits = BodyLimits(None) if is_stream else BodyLimits(deadline=time.monotonic() + left)
         return pool.build_request(
-            "POST",
+            self.method,
             self.request.url,
-            content=self.content,
+            content=self.content if self.method == "POST" else None,
             headers=dict(self.request.headers),
             timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
             extensions={"trace": trace, EXTENSION: limits},

@@ -117,7 +117,7 @@ class RequestBuilder:
         self._drop(body, strict=plan.is_oauth)
         return ChatRequest(
             url=f"{base_url(credential, self._settings)}/chat/completions",
-            headers=_headers(credential, stream=stream) | checked_headers(extra_headers),
+            headers=request_headers(credential, stream=stream) | checked_headers(extra_headers),
             body=body,
             model=wanted,
         )
@@ -219,7 +219,8 @@ def _has_image(message: Mapping[str, Any]) -> bool:
     )
 
 
-def _headers(credential: Credential, *, stream: bool) -> dict[str, str]:
+def request_headers(credential: Credential, *, stream: bool) -> dict[str, str]:
+    """Return the headers of a request, without the bearer."""
     headers = {
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if stream else "application/json",
