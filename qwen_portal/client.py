@@ -11,7 +11,7 @@ from qwen_portal.http.transport import asend, send
 from qwen_portal.quota import qwen_cli
 from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.quota.degrade import degraded
-from qwen_portal.requests.chat_request import RequestBuilder, output_limit
+from qwen_portal.requests.chat_request import RequestBuilder, output_limits
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import CODER, catalogue
 from qwen_portal.service.plans import OAUTH, Plan, find_plan
@@ -103,13 +103,13 @@ class _Client:
         except QwenTokenNotAvailableError:
             return find_plan(OAUTH)
 
-    def output_limit(self, *, model: str = CODER, **params: Any) -> int | None:
-        """Return the ``max_tokens`` that ``chat`` would send with these parameters; no request is made.
+    def output_limits(self, *, model: str = CODER, **params: Any) -> dict[str, int]:
+        """Return the limits on output that ``chat`` would send with these parameters; no request is made.
 
         Returns:
-            Tokens, or ``None`` where neither the caller nor the service names a limit.
+            Tokens by the field's name; none where neither the caller nor the service names a limit.
         """
-        return output_limit({"model": model, **params}, self.plan())
+        return output_limits({"model": model, **params}, self.plan())
 
     def _attempts(self, question: _Question, timeout: float | None) -> Attempts:
         seconds = self._session.settings.timeout if timeout is None else check_seconds("timeout", timeout)
