@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import unicodedata
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from qwen_portal.secrets import MASK, Secret, printable
 from tests.canaries import ACCESS, assert_none_in
+from tests.screens import assert_shows_itself
 
 ANY = settings(max_examples=1000, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 LIMIT = 60.0
@@ -24,18 +24,6 @@ SLOW = [
     *("a.", "a-", "?", "?key", "key", "?key;", "&token=", "a://", "://", "://a@", "sk-", "Bearer ", "bearer\t"),
     *("\x1b", "\x1b]", "\x1b[", "\x1b[0;", "\x1b[ ", "\u202e", "\x9b", " ", "\n", "'", "=", "https://a?key=b&"),
 ]
-
-
-def shows_itself(char: str) -> bool:
-    """Tell whether a terminal draws a character where it stands, and does nothing else with it."""
-    turns = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-    return unicodedata.category(char) not in {"Cc", "Cs", "Zl", "Zp"} and unicodedata.bidirectional(char) not in turns
-
-
-def assert_shows_itself(text: str) -> None:
-    """Fail if a text can steer a terminal, or cannot be written to one."""
-    assert all(map(shows_itself, text)), repr(text)
-    text.encode()
 
 
 @ANY
