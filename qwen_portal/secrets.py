@@ -71,6 +71,14 @@ class Secret:
         raise TypeError(msg)
 
 
+def masked(text: str, secrets: Iterable[Secret]) -> str:
+    """Mask known secrets, whatever they look like, and leave the rest of a text as it is."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret.reveal(), MASK)
+    return text
+
+
 def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) -> str:
     """Make a server's text safe for a terminal, a log and an error message.
 
@@ -82,9 +90,7 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
         limit: Characters kept at most.
         secrets: Values that must not appear, whatever they look like.
     """
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret.reveal(), MASK)
+    text = masked(text, secrets)
     text = re.sub(_USER_INFO, rf"\1{MASK}@", text)
     text = re.sub(_SECRET_IN_QUERY, rf"\1{MASK}", text)
     text = re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)

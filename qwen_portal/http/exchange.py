@@ -30,7 +30,7 @@ from qwen_portal.http.bodies import EXTENSION, BodyLimits
 from qwen_portal.http.retry import Retries
 from qwen_portal.requests.chat_request import ChatRequest
 from qwen_portal.requests.thinking_mode import streams_only_hint
-from qwen_portal.secrets import Secret, printable
+from qwen_portal.secrets import Secret, masked, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
 
@@ -99,7 +99,7 @@ class Exchange:
         Raises:
             QwenAPIError: It is none.
         """
-        self.response_headers = response.headers
+        self.keep_headers(response)
         completion = self._collected(response) if self.is_stream(response) else _completion(response)
         if completion is None:
             raise self.refused(response)
@@ -111,13 +111,14 @@ class Exchange:
         Raises:
             QwenAPIError: It holds a refusal.
         """
-        reader = ChunkReader(self.host, response.headers.get("x-request-id"), self.secrets(response))
+        reader = ChunkReader(self.host, self.response_headers.get("x-request-id"), self.secrets(response))
         try:
             return collected([*reader.feed(response.content), *reader.end()])
         except QwenStreamError:
             return None
         except QwenAPIError as exc:
-            raise self.explained(exc) from None
+            # without the reader's frames, which hold what the service said, unmasked
+            raise self.explained(exc.with_traceback(None)) from None
 
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
@@ -125,16 +126,21 @@ class Exchange:
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
-        self.response_headers = response.headers
+        self.keep_headers(response)
         return self.explained(
             error_from_response(
                 response.status_code,
-                response.headers,
+                self.response_headers,
                 response.content,
                 host=self.host,
                 secrets=self.secrets(response),
             )
         )
+
+    def keep_headers(self, response: httpx.Response) -> None:
+        """Keep an answer's headers, whose ids go into errors and records, without a bearer that is echoed there."""
+        secrets = self.secrets(response)
+        self.response_headers = {name: masked(value, secrets) for name, value in response.headers.items()}
 
     def secrets(self, response: httpx.Response) -> list[Secret]:
         """Return what the server was told, and nobody else is to read."""
