@@ -105,6 +105,7 @@ def repeating(echo: Echo, status: int) -> Handler:
         if CHAT not in request.url.path:
             return httpx.Response(503)
         kind, body = echo(request.headers["authorization"].removeprefix("Bearer "))
-        return httpx.Response(status, content=body, headers={"content-type": kind, "x-request-id": ACCESS})
+        headers = {"content-type": kind, "x-request-id": ACCESS, "x-note": f"for {ACCESS}"}
+        return httpx.Response(status, content=body, headers=headers)
 
     return answer
