@@ -53,7 +53,7 @@ class _ModelList(Exchange):
     method = "GET"
 
     def parse_response(self, response: httpx.Response) -> dict[str, Any]:
-        self.response_headers = response.headers
+        self.note_headers(response)
         ids = _ids(response)
         if ids is None:
             raise self.refused(response)
