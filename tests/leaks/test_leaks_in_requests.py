@@ -14,7 +14,7 @@ from tests.reported import SSE, chunk, event_error, framed
 from tests.scripted import Handler, answering
 
 pytestmark = LITELLMS_OWN
-# Who falls silent is waited for, and has a test of its own.
+# Who falls silent would be waited for; what then is raised, its tests elsewhere see.
 CHATS = [name for name, scenario in SCENARIOS.items() if Place.CHAT in scenario.places and name != "silence"]
 BY_ROAD = pytest.mark.parametrize("road", ROADS.values(), ids=ROADS)
 
