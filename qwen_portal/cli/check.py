@@ -38,9 +38,9 @@ class _Check(NamedTuple):
 @click.option("--json", "as_json", is_flag=True, help='Print {"checks": […]}.')
 @click.pass_context
 def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> None:
-    """Ask each account for models; one small request per model.
+    """Ask each account for each known model; one small request per model.
 
-    Without -m these are the two ids, and what the account's service lists and the catalogue knows.
+    Known are the two ids, and what the account's service lists and the catalogue has.
 
     The result is ok, not offered, quota or error. What is found changes nothing: no account is left alone because of
     it, and each is asked, in its cool-down too. The exit code is 1 if coder-model or vision-model fails; what else a
