@@ -47,6 +47,7 @@ def check(data: bytes) -> None:
     chunks, error = _chunks([stream])
     again, same_error = _chunks(pieces)
     assert repr((again, str(same_error), type(same_error))) == repr((chunks, str(error), type(error)))
+    json.dumps(chunks, ensure_ascii=False).encode()
     if error is None:
         json.dumps(collected(chunks), ensure_ascii=False).encode()
         return
@@ -84,7 +85,9 @@ def _chunks(pieces: list[bytes]) -> tuple[list[dict[str, object]], QwenAPIError 
     reader, chunks = ChunkReader("portal.qwen.ai", f"r-{ACCESS}", [Secret(ACCESS)]), []
     try:
         for piece in pieces:
-            chunks += reader.feed(piece)
+            # as a stream's reader does: nobody reads on
+            if not reader.done:
+                chunks += reader.feed(piece)
         chunks += reader.end()
     except QwenAPIError as exc:
         return chunks, exc
