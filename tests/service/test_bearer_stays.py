@@ -445,7 +445,12 @@ def test_what_a_request_says_beside_its_address_leads_no_bearer_away(name: str) 
     """PortalAuth signs the requests of anybody's client."""
     keep()
     asked: list[httpx.Request] = []
-    transport = httpx.MockTransport(lambda request: (asked.append(request), httpx.Response(200))[1])
+
+    def note(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200)
+
+    transport = httpx.MockTransport(note)
     with httpx.Client(auth=PortalAuth(), transport=transport) as client, pytest.raises(QwenHostNotAllowedError):
         client.get("https://portal.qwen.ai/v1/models", **HEADERS[name])
     assert asked == []
