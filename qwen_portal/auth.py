@@ -22,6 +22,8 @@ _log = logging.getLogger("qwen_portal")
 _UNAUTHORIZED, _FORBIDDEN, _GATEWAY_TIMEOUT = 401, 403, 504
 _STATUS = {_UNAUTHORIZED, _FORBIDDEN, _GATEWAY_TIMEOUT}
 _ERRORS = 400
+# What of the HTTP library's extensions decides where a request arrives: its first line, the name in the TLS greeting.
+_LEADING = {"target", "sni_hostname"}
 # A gateway that times out may mean a token gone stale; one that was just issued is not the reason.
 _STALE_SECONDS = 60.0
 
@@ -133,6 +135,8 @@ class PortalAuth(_Auth):
             # the service behind an address is chosen by this header
             msg = f"The request for {asked} names another host in its header: {printable(named, limit=120)!r}."
             raise QwenHostNotAllowedError(msg, hint="Leave the header Host to the HTTP library.")
+        if _LEADING & request.extensions.keys():
+            raise QwenHostNotAllowedError(f"The request for {asked} has extensions that lead it somewhere else.")
         request.headers["Authorization"] = f"Bearer {credential.access_token.reveal()}"
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:

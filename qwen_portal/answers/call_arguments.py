@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from qwen_portal.answers.fields import UnreadableError, clean
+from qwen_portal.untrusted_json import json_value
 
 _PAIRS = {"{": "}", "[": "]"}
 # What a text that is cut anywhere must be looked at for; a backslash takes the next character with it.
@@ -71,8 +72,8 @@ def readable_arguments(arguments: str, *, cut: bool) -> str:
     inner = arguments
     while inner.lstrip().startswith('"'):
         try:
-            decoded = json.loads(inner, strict=False)
-        except (ValueError, RecursionError):
+            decoded = json_value(inner, strict=False)
+        except ValueError:
             break
         inner = clean(decoded)
     if inner.strip() in {"", "null"}:
@@ -92,8 +93,8 @@ def is_object(arguments: str) -> bool:
 
 def _object(text: str) -> dict[str, Any] | None:
     try:
-        found = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
+        found = json_value(text, strict=False)
+    except ValueError:
         return None
     return found if isinstance(found, dict) else None
 

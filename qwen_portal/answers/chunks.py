@@ -1,6 +1,5 @@
 """A streamed answer, read chunk by chunk: what it said so far, and whether it ended as it should."""
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ from qwen_portal.answers.refusals import refusal_in
 from qwen_portal.answers.sse import LARGEST_EVENT, Event, EventDecoder, EventTooLargeError
 from qwen_portal.errors import QwenAPIError, QwenRateLimitError, QwenStreamError
 from qwen_portal.secrets import Secret, printable
+from qwen_portal.untrusted_json import json_value
 
 _DONE = "[DONE]"
 
@@ -97,8 +97,8 @@ class ChunkReader:
         if event.data.strip() in ("", "null"):
             return None
         try:
-            chunk = json.loads(event.data)
-        except (ValueError, RecursionError):
+            chunk = json_value(event.data)
+        except ValueError:
             chunk = None
         if not isinstance(chunk, dict):
             raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is not JSON."))

@@ -142,14 +142,16 @@ def usage_of(value: object) -> dict[str, Any] | None:
     Raises:
         UnreadableError: It is no object.
     """
-    counted = record(value, "the usage")
-    kept = {name: read for name, given in counted.items() if (read := _count(name, given)) is not None}
-    return kept or None
+    return _counts(record(value, "the usage")) or None
+
+
+def _counts(counted: Mapping[str, Any]) -> dict[str, Any]:
+    return {clean(name): read for name, given in counted.items() if (read := _count(name, given)) is not None}
 
 
 def _count(name: str, value: object) -> Any:
     if isinstance(value, dict):
-        return {inner: read for inner, given in value.items() if (read := _count(inner, given)) is not None}
+        return _counts(value)
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:18])
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
@@ -173,7 +175,7 @@ def known_fields(given: Mapping[str, Any], *, without: AbstractSet[str]) -> dict
             continue
         is_right = _TYPES.get(name)
         if is_right is None or is_right(value):
-            kept[name] = clean(value) if isinstance(value, str) else _clean_inside(value)
+            kept[clean(name)] = clean(value) if isinstance(value, str) else _clean_inside(value)
         else:
             _log.debug("the answer's %s is a %s: it is left out", name, type(value).__name__)
     return kept

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from qwen_portal.answers.error_codes import ROWS, STATUSES, Row
 from qwen_portal.answers.sse import Event, EventDecoder, EventTooLargeError
 from qwen_portal.errors import QwenAPIError, QwenQuotaExceededError, QwenRateLimitError
+from qwen_portal.untrusted_json import json_value
 
 _FIRST_ERROR, _BEYOND = 400, 600
 # DashScope names the status of an event in a comment, and that of a message in brackets before it.
@@ -132,8 +133,8 @@ def _body_of(event: Event) -> dict[str, Any] | None:
 def _object(text: str) -> dict[str, Any] | None:
     """Parse an object, or a list that holds one."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = json_value(text)
+    except ValueError:
         return None
     if isinstance(found, list):
         found = next((each for each in found if isinstance(each, dict)), None)

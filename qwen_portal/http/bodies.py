@@ -138,11 +138,13 @@ class LimitedTransport(httpx.HTTPTransport):
 
 
 def limit_body(request: httpx.Request, response: httpx.Response) -> None:
-    """Let no more of an answer be read than its request allows.
+    """Let no more of an answer be read than its request allows, and none of it lead anywhere.
 
     Raises:
         httpx.DecodingError: It is packed in a way that nobody asked for.
     """
+    # no redirect is followed, but the library reads where it would go, and fails in many ways if that is no address
+    response.headers.pop("location", None)
     is_stream = "text/event-stream" in response.headers.get("content-type", "")
     meter = _Meter(response, request.extensions.get(EXTENSION, BodyLimits(None if is_stream else WHOLE_ANSWER)))
     if isinstance(response.stream, httpx.SyncByteStream):

@@ -33,6 +33,7 @@ from qwen_portal.requests.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
+from qwen_portal.untrusted_json import json_value
 
 _OK = 200
 _HEADER_LIMIT = 1000
@@ -238,8 +239,8 @@ def _completion(response: httpx.Response) -> dict[str, Any] | None:
     if response.status_code != _OK or is_web_page(response.headers, response.content):
         return None
     try:
-        body = response.json()
-    except (ValueError, RecursionError):
+        body = json_value(response.content)
+    except ValueError:
         return None
     if not isinstance(body, dict) or not body.get("choices") or is_refusal(body):
         return None

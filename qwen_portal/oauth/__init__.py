@@ -254,8 +254,8 @@ def _whole(response: "httpx.Response", give_up: float) -> "httpx.Response":
             if json_object(content.decode("utf-8", errors="replace")) is not None:
                 break
             raise httpx.ReadTimeout("the answer drips")
-    # decoded by now
-    headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
+    # unpacked by now; as bytes, because a header need not be ASCII
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
 

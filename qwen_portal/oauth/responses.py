@@ -31,6 +31,7 @@ _OTHER_CODES = {
     "server_error",
     "rate_limit_exceeded",
 }
+_LONGEST_ADDRESS = 2000
 _TOO_MANY = 429
 _SERVER_ERROR = 500
 _MEMBER = re.compile(
@@ -136,8 +137,13 @@ def token_response(response: "httpx.Response") -> TokenResponse | None:
         access_token=access_token,
         refresh_token=refresh_token if isinstance(refresh_token, Secret) else None,
         expires_in=_number(body.get("expires_in")),
-        resource_url=printable(resource_url, limit=2000) if isinstance(resource_url, str) and resource_url else None,
+        resource_url=_address(resource_url) if isinstance(resource_url, str) and resource_url else None,
     )
+
+
+def _address(said: str) -> str:
+    # not cleaned, or it might become another one; only half a character could not be kept
+    return said[:_LONGEST_ADDRESS].encode("utf-8", "replace").decode()
 
 
 def _members(text: str) -> dict[str, Any]:

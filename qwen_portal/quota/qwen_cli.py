@@ -25,6 +25,7 @@ from qwen_portal.errors import QwenError
 from qwen_portal.quota.degrade import is_plain
 from qwen_portal.requests.chat_request import merged
 from qwen_portal.secrets import printable
+from qwen_portal.untrusted_json import json_value
 
 SECONDS = 60.0
 _LIMIT = 4 * 1024 * 1024
@@ -169,12 +170,12 @@ def _completion(printed: bytes, code: int | None) -> dict[str, Any]:
     Source: docs/protocol.md, "The qwen command".
     """
     try:
-        events = [event for event in json.loads(printed) if isinstance(event, dict)]
+        events = [event for event in json_value(printed) if isinstance(event, dict)]
         result = next(event for event in reversed(events) if event.get("type") == "result")
         text, usage = result.get("result"), _usage(result.get("usage"))
         # half a character, which no file and no terminal takes
         json.dumps([text, result.get("error")], ensure_ascii=False).encode()
-    except (ValueError, TypeError, StopIteration, RecursionError):
+    except (ValueError, TypeError, StopIteration):
         raise QwenError(f"The qwen command printed no answer (exit code {code}).") from None
     # what the CLI itself says of a refusal looks like an answer, but for the tokens that nobody wrote
     is_own = text is not None and usage["completion_tokens"] == 0

@@ -25,9 +25,10 @@ def checked_headers(headers: Mapping[str, Any]) -> dict[str, str]:
     checked = {}
     for name, value in headers.items():
         check_name(name)
-        if not isinstance(value, str) or not value.isascii() or not all(char.isprintable() for char in value):
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or value != value.strip():
             raise QwenBadRequestError(
-                f"The value of the header {name!r} is no text that HTTP can send.", hint="Pass printable ASCII."
+                f"The value of the header {name!r} is no text that HTTP can send.",
+                hint="Pass printable ASCII without a space around it.",
             )
         checked[name] = value
     return checked

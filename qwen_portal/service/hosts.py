@@ -33,14 +33,18 @@ def is_loopback(host: str) -> bool:
 def _is_host(name: str) -> bool:
     if not re.match(_HOST, name):
         return False
-    if _ENCODED in name:
-        # what begins as an encoded name must be one to the HTTP library, or it fails at every request
-        import idna
+    if re.search(_NUMBER, name):
+        return _is_ipv4(name)
+    return _ENCODED not in name or _is_encoded(name)
 
-        with contextlib.suppress(UnicodeError):
-            return bool(idna.decode(name))
-        return False
-    return not re.search(_NUMBER, name) or _is_ipv4(name)
+
+def _is_encoded(name: str) -> bool:
+    # what begins as an encoded name must be one to the HTTP library, or it fails at every request
+    import idna
+
+    with contextlib.suppress(UnicodeError):
+        return bool(idna.decode(name))
+    return False
 
 
 def _is_ipv4(name: str) -> bool:

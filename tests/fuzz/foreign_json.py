@@ -95,7 +95,6 @@ def _token_answer(content: bytes) -> None:
     found = token_response(httpx.Response(200, content=content, request=request))
     if found is not None:
         _usable(Credential.from_sign_in(found, plan="oauth"))
-        assert_shows_itself(found.resource_url or "")
 
 
 def _printed_by_the_command(content: bytes) -> None:

@@ -5,6 +5,7 @@ grows in FOLDER; an input that fails is kept there too, and belongs into ``FOUND
 """
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ _SLOWEST = 10
 
 def fuzz(name: str, seconds: int, folder: Path) -> None:
     """Try inputs until the time is over or one fails; this does not return."""
+    # what is damaged is told a person, who is not here
+    logging.disable()
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["qwen_portal"]):
         target = importlib.import_module(f"tests.fuzz.{name}")
@@ -28,7 +31,16 @@ def fuzz(name: str, seconds: int, folder: Path) -> None:
         *(f"-dict={words}", f"-artifact_prefix={folder}/{name}-", f"-max_total_time={seconds}"),
         *(f"-max_len={_LONGEST}", f"-timeout={_SLOWEST}", "-len_control=10", "-print_final_stats=1"),
     ]
-    atheris.Setup([sys.argv[0], str(corpus), *options], target.check)
+
+    def check(data: bytes) -> None:
+        try:
+            target.check(data)
+        except BaseException:
+            # libFuzzer would write it too, unless its own alarm ends the process before
+            (folder / f"{name}-found").write_bytes(data)
+            raise
+
+    atheris.Setup([sys.argv[0], str(corpus), *options], check)
     atheris.Fuzz()
 
 

@@ -11,7 +11,15 @@ ANY = settings(max_examples=300, derandomize=True, deadline=None, suppress_healt
 TARGETS = ("event_decoder", "refusal_reader", "host_rule", "foreign_json")
 # By target; each has failed once.
 FOUND: dict[str, list[bytes]] = {
+    # half a character in the name of a field
+    "event_decoder": [
+        b"\0" * 8 + b'data: {"\\ude00": 1, "choices": [{"index": 0, "delta": {"content": "4", "\\ud83d": 1}}]}\n\n',
+        b"\0" * 8 + b'data: {"usage": {"\\ude00": 1, "a": {"\\ude00": 1}}, "choices": [{"finish_reason": "stop"}]}\n\n',
+        # deeper than what reads it later can walk through
+        b"\0" * 8 + b'data: {"usage": ' + b'{"a": ' * 700 + b"1" + b"}" * 700 + b', "choices": []}\n\n',
+    ],
     "refusal_reader": [
+        *(b"\x01\x00\n\n" + b'{"detail": ' + b"[" * depth + b"]" * depth + b"}" for depth in range(900, 1000, 3)),
         b"\x01\x00Mon, 01 Jan 2024 00:00:00 +99999999999999999999\n\n",
         b"\x01\x00inf\n\n",
     ],
@@ -26,6 +34,7 @@ FOUND: dict[str, list[bytes]] = {
         b"https://a.example\nhttps:/portal.qwen.ai",
         b"https://a.example\nhttps://[::1].qwen.ai",
         b"https://a.example\nhttps://999.1.1.1",
+        b"https://19\n28xn--N.1.1:443",
     ],
 }
 

@@ -314,3 +314,42 @@ def test_models_are_listed_with_their_limits(proxy: Proxy) -> None:
     limits = {name: (row["max_input_tokens"], row["max_output_tokens"]) for name, row in models.items()}
     assert limits == {"coder-model": (1_000_000, 65_536), "vision-model": (131_072, 8_192)}
     assert "rror" not in proxy.log.read_text("utf-8", "replace")[before:]
+
+
+def _post(proxy: Proxy, more: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+    return httpx.post(
+        f"{proxy.url}/v1/chat/completions",
+        json={"model": MODEL, "messages": HELLO, **more},
+        headers={"Authorization": f"Bearer {KEY}", **(headers or {})},
+        timeout=120,
+        trust_env=False,
+    )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda url: {"api_base": url},
+        lambda url: {"base_url": url},
+        lambda url: {"extra_body": {"api_base": url}},
+        lambda url: {"litellm_params": {"api_base": url}},
+        lambda url: {"model_info": {"base_url": url}},
+        lambda url: {"fallbacks": [{"model": MODEL, "api_base": url}]},
+    ],
+)
+def test_a_client_s_address_gets_nothing(proxy: Proxy, portal: Emulator, named: Any, *, stream: bool) -> None:
+    """LiteLLM turns most away before we are asked, with a 401, or a 500 where it misses prisma; others are a 400."""
+    with Emulator() as elsewhere:
+        assert _post(proxy, {"stream": stream, **named(elsewhere.base_url)}).status_code in {400, 401, 500}
+        assert not elsewhere.log()
+    assert not portal.chats()
+
+
+@pytest.mark.parametrize("name", ["Host", "X-Forwarded-Host", "Forwarded", "X-Original-URL"])
+def test_a_client_s_headers_lead_nowhere_else(proxy: Proxy, portal: Emulator, name: str) -> None:
+    """They are the proxy's to read, and none of them goes on."""
+    assert _post(proxy, {}, {name: "evil.example"}).is_success
+    (chat,) = portal.chats()
+    assert chat.headers["host"] == portal.url.removeprefix("http://")
+    assert "evil.example" not in str(chat.headers)
