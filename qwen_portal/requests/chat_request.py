@@ -4,11 +4,12 @@ Source: docs/protocol.md, "Chat request".
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qwen_portal._version import __version__
+from qwen_portal.answers.completions import whole_answer
 from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.requests.endpoints import base_url
 from qwen_portal.requests.extra_headers import checked_headers
@@ -36,7 +37,7 @@ _TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class PreparedRequest:
     """One request, ready to send.
 
     Attributes:
@@ -44,12 +45,14 @@ class ChatRequest:
         headers: Without the bearer.
         body: What is sent as JSON.
         model: The id the user asked for, without prefix.
+        read: Makes a whole answer of the JSON that came, or raises UnreadableError.
     """
 
     url: str
     headers: Mapping[str, str]
     body: Mapping[str, Any]
     model: str
+    read: Callable[[dict[str, Any]], dict[str, Any]] = whole_answer
 
 
 class RequestBuilder:
@@ -72,7 +75,7 @@ class RequestBuilder:
         model: str,
         stream: bool,
         params: Mapping[str, Any],
-    ) -> ChatRequest:
+    ) -> PreparedRequest:
         """Build a chat request for one account.
 
         Args:
@@ -117,9 +120,9 @@ class RequestBuilder:
         if stream and options.get("include_usage") is not False:
             body["stream_options"] = {**options, "include_usage": True}
         self._drop(body, strict=plan.is_oauth)
-        return ChatRequest(
+        return PreparedRequest(
             url=f"{base_url(credential, self._settings)}/chat/completions",
-            headers=_headers(credential, stream=stream) | checked_headers(extra_headers),
+            headers=request_headers(credential, stream=stream) | checked_headers(extra_headers),
             body=body,
             model=wanted,
         )
@@ -221,7 +224,8 @@ def _has_image(message: Mapping[str, Any]) -> bool:
     )
 
 
-def _headers(credential: Credential, *, stream: bool) -> dict[str, str]:
+def request_headers(credential: Credential, *, stream: bool) -> dict[str, str]:
+    """Return the headers of a request, without the bearer."""
     headers = {
         "Content-Type": "application/json",
         "Accept": "text/event-stream" if stream else "application/json",

@@ -49,6 +49,11 @@ class Plan(NamedTuple):
     title: str
 
     @property
+    def embeddings(self) -> bool:
+        """Whether it answers ``/embeddings``."""
+        return self.name.startswith("studio") or "://" in self.name
+
+    @property
     def is_oauth(self) -> bool:
         """Whether the plan is the portal behind the device sign-in."""
         return self.name == OAUTH
