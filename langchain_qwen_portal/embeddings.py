@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from langchain_qwen_portal.connection import client_settings
 from langchain_qwen_portal.errors import translated
@@ -63,7 +63,7 @@ class QwenPortalEmbeddings(Serializable, Embeddings):
     """Account label; it pins the object to that account. Without it the active account is used."""
 
     # Written down nowhere: neither dumps() nor a trace has it.
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
+    api_key: SecretStr | str | None = Field(default=None, exclude=True, repr=False)
     """A key of a Qwen plan, used as it is and never stored; QWEN_PORTAL_API_KEY if not given."""
 
     plan: str | None = None
@@ -84,6 +84,11 @@ class QwenPortalEmbeddings(Serializable, Embeddings):
 
     max_retries: int | None = Field(default=None, ge=0)
     """Repeats of a request that failed in passing; 2 if not given."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _wrap_key(cls, key: SecretStr | str | None) -> SecretStr | None:
+        return SecretStr(key) if isinstance(key, str) else key
 
     @model_validator(mode="after")
     def _check(self) -> Self:

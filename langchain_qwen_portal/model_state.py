@@ -13,7 +13,7 @@ from langchain_qwen_portal.calls import PortalCalls
 from langchain_qwen_portal.errors import translated
 from langchain_qwen_portal.profiles import DerivedProfile, model_profile
 from langchain_qwen_portal.response_cache import FullAnswers
-from qwen_portal.service.models import model_id, plan_model
+from qwen_portal.service.models import name_on
 
 # What the profile was looked up by.
 _IDENTITY = frozenset({"model_name", "account", "openai_api_key", "plan", "openai_api_base", "store"})
@@ -65,7 +65,7 @@ class PortalState(PortalCalls):
         So accounts share answers as long as their plans mean the same model by it.
         """
         with translated():
-            row = plan_model(model_id(self.model_name), self._client().plan())
+            name = name_on(self._client().plan(), self.model_name)
         nameless = self.model_copy(update=dict.fromkeys(_NOT_IN_CACHE_KEY))
         key = super(PortalState, nameless)._get_llm_string(stop=stop, **kwargs)
-        return f"{key}---{row.name if row else self.model_name}"
+        return f"{key}---{name}"

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from langchain_core.language_models import ModelProfile
 
-from qwen_portal.service.models import model_id, output_cap, plan_model
+from qwen_portal.service.models import model_id, model_on
 from qwen_portal.service.plans import Plan
 
 
@@ -24,17 +24,16 @@ def model_profile(model: str, plan: Plan) -> ModelProfile | None:
         plan: The account's plan.
 
     Returns:
-        LangChain's profile, or ``None`` for a model outside the catalogue.
+        LangChain's profile, or ``None`` for a model whose limits the catalogue does not have.
     """
-    name = model_id(model)
-    row = plan_model(name, plan)
-    if row is None:
+    row = model_on(plan, model)
+    if row.context is None:
         return None
     images = "image" in row.inputs
     profile = DerivedProfile(
-        name=name,
+        name=model_id(model),
         max_input_tokens=row.context,
-        max_output_tokens=output_cap(name, plan),
+        max_output_tokens=row.output,
         text_inputs=True,
         image_inputs=images,
         image_url_inputs=images,
@@ -47,12 +46,12 @@ def model_profile(model: str, plan: Plan) -> ModelProfile | None:
         image_outputs=False,
         audio_outputs=False,
         video_outputs=False,
-        reasoning_output=row.thinking,
+        reasoning_output=row.thinks != "never",
         tool_calling=True,
         tool_choice=True,
         tool_call_streaming=True,
-        # Qwen takes response_format json_object, but guarantees no schema; agents then ask through a tool.
-        structured_output=False,
+        # Where no schema is kept to, agents ask through a tool.
+        structured_output=row.json_schema,
         temperature=True,
         attachment=images,
     )

@@ -11,8 +11,11 @@ from litellm.utils import custom_llm_setup
 from litellm_qwen_portal import shims
 from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.handler import QwenPortalLLM
-from qwen_portal.service.models import KNOWN, catalogue
-from qwen_portal.service.plans import OAUTH, find_plan
+from qwen_portal.client import PortalClient
+from qwen_portal.errors import QwenError
+from qwen_portal.service.models import known_ids, model_on
+from qwen_portal.service.plans import OAUTH, Plan, find_plan
+from qwen_portal.service.rows import Model
 
 _log = logging.getLogger("qwen_portal")
 
@@ -43,11 +46,10 @@ def register() -> None:
         litellm.custom_provider_map.append({"provider": PROVIDER, "custom_handler": handler})
     # Without this the name is unknown until the first completion.
     custom_llm_setup()  # type: ignore[no-untyped-call] # LiteLLM left its types out
-    models = {f"{PROVIDER}/{row['id']}": _model_info(row) for row in catalogue(find_plan(OAUTH))}
-    # the others are reached by a wildcard; LiteLLM does not know the cost of an answer without a row
-    rows = {f"{PROVIDER}/{name}": _CHAT for name in KNOWN} | models
-    if not rows.keys() <= litellm.model_cost.keys():
-        litellm.register_model(rows)
+    names = {f"{PROVIDER}/{model}": model for model in known_ids()}
+    if not names.keys() <= litellm.model_cost.keys():
+        plan = _plan_in_use()
+        litellm.register_model({name: _model_info(model_on(plan, model)) for name, model in names.items()})
     shims.install(register)
 
 
@@ -72,17 +74,25 @@ def _tell_if_untested(version: str) -> None:
         )
 
 
-def _model_info(row: dict[str, Any]) -> dict[str, Any]:
+def _plan_in_use() -> Plan:
+    """Return the plan of the account that is active; the portal's where nobody can say."""
+    try:
+        return PortalClient().plan()
+    except QwenError:
+        return find_plan(OAUTH)
+
+
+def _model_info(row: Model) -> dict[str, Any]:
     return {
         **_CHAT,
-        "max_input_tokens": row["context"],
-        "max_output_tokens": row["max_output"],
-        "max_tokens": row["max_output"],
+        "max_input_tokens": row.context,
+        "max_output_tokens": row.output,
+        "max_tokens": row.output,
         "supports_function_calling": True,
         "supports_parallel_function_calling": True,
         "supports_tool_choice": True,
         "supports_response_schema": True,
         "supports_system_messages": True,
-        "supports_reasoning": row["thinking"],
-        "supports_vision": "image" in row["inputs"],
+        "supports_reasoning": row.thinks != "never",
+        "supports_vision": "image" in row.inputs,
     }

@@ -3,7 +3,7 @@
 from qwen_portal.account.record import ENV_LABEL, Account
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret
-from qwen_portal.service.plans import KEY_PLANS, Plan, find_plan
+from qwen_portal.service.plans import KEY_PLANS, Plan, find_plan, plans_of_key
 from qwen_portal.settings import Settings
 
 
@@ -25,15 +25,15 @@ def environment_account(settings: Settings) -> Account | None:
 
 
 def check_key(key: Secret, plan: Plan) -> None:
-    """Refuse a key that is of another plan, before it is kept or sent to the wrong host.
+    """Refuse a key that is known to be of another plan, before it is kept or sent to the wrong host.
 
     Raises:
-        QwenError: It does not begin as the plan's keys do.
+        QwenError: It begins as the keys of other plans do; the hint names them.
     """
-    if not key.reveal().startswith(plan.key_prefix):
+    if belongs_to := plans_of_key(key, plan):
         raise QwenError(
-            f"Keys of the plan {plan.name!r} begin with {plan.key_prefix!r}; this one does not.",
-            hint="Check which plan the key is of: each key works at its own plan's address only.",
+            f"This key is not of the plan {plan.name!r}: keys of that begin with {' or '.join(map(repr, plan.keys))}.",
+            hint=f"It begins as the keys of {', '.join(belongs_to)} do; each key works at its own plan's address only.",
         )
 
 

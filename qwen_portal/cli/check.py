@@ -15,10 +15,11 @@ from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExcee
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import send
 from qwen_portal.requests.chat_request import RequestBuilder
-from qwen_portal.service.models import CATALOGUE, KNOWN, model_id
+from qwen_portal.service.models import CATALOGUE, model_id
 from qwen_portal.session import Session
 
 OK = "ok"
+_ASKED = (*CATALOGUE, "qwen3-coder-plus", "qwen3-coder-flash")
 # For an answer of a few words, retries included.
 _SECONDS = 60.0
 _RETRIES = 2
@@ -45,7 +46,7 @@ def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> No
     it, and each is asked, in its cool-down too. The exit code is 1 if coder-model or vision-model fails; what else a
     plan offers differs.
     """
-    wanted = list(dict.fromkeys(model_id(name.strip()) for name in models)) or list(KNOWN)
+    wanted = list(dict.fromkeys(model_id(name.strip()) for name in models)) or list(_ASKED)
     if "" in wanted:
         raise click.BadParameter("a model needs a name.", ctx=ctx, param_hint="'-m'")
     session = Session()

@@ -15,9 +15,8 @@ from qwen_portal.requests.endpoints import base_url
 from qwen_portal.requests.extra_headers import checked_headers
 from qwen_portal.requests.history import sendable
 from qwen_portal.requests.thinking_mode import settle_thinking
-from qwen_portal.service.models import VISION, model_id, output_cap, plan_model
+from qwen_portal.service.models import VISION, model_id, model_on, name_on, output_cap
 from qwen_portal.service.plans import Plan, find_plan
-from qwen_portal.service.thinking import thinking_family
 from qwen_portal.settings import Settings
 from qwen_portal.storage.credential import Credential
 
@@ -109,10 +108,9 @@ class RequestBuilder:
         body["messages"] = [_with_content(message) for message in body["messages"]]
         if not allow_images:
             _check_images(body["messages"], wanted, plan)
-        row = plan_model(wanted, plan)
-        body["model"] = row.name if row is not None else wanted
+        body["model"] = name_on(plan, wanted)
         body["messages"] = sendable(body["messages"])
-        if refused := settle_thinking(body, thinking_family(body["model"])):
+        if refused := settle_thinking(body, model_on(plan, wanted)):
             self._warn_once("thinking", wanted, f"{wanted} {refused}")
         self._limit_output(body, wanted, limit)
         body["stream"] = stream
@@ -208,8 +206,8 @@ def _with_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:
-    row = plan_model(model, plan)
-    if row is None or "image" in row.inputs or not any(_has_image(message) for message in messages):
+    takes = model_on(plan, model).inputs
+    if not takes or "image" in takes or not any(_has_image(message) for message in messages):
         return
     raise QwenBadRequestError(
         f"{model} takes text only, and a message holds an image.",

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwen_portal.errors import QwenAPIError
-from qwen_portal.service.thinking import Family, thinking_family
+from qwen_portal.service.models import family
+from qwen_portal.service.rows import Model
 
 _FIELDS = ("enable_thinking", "thinking_budget", "reasoning_effort")
 _JSON = ("json_object", "json_schema")
@@ -16,7 +17,7 @@ _BAD_REQUEST = 400
 _STREAMS_ONLY = ("non-streaming", "非流式", "`stream=false`", "only support stream mode")
 
 
-def settle_thinking(body: dict[str, Any], family: Family) -> str | None:
+def settle_thinking(body: dict[str, Any], model: Model) -> str | None:
     """Let a forced tool call, or JSON mode where it counts, go before thinking.
 
     Leaving the switch out is not enough for a model that thinks unless it is told not to. A model that always thinks
@@ -24,19 +25,20 @@ def settle_thinking(body: dict[str, Any], family: Family) -> str | None:
 
     Args:
         body: The request, changed in place.
-        family: How its model thinks.
+        model: What is known of its model.
 
     Returns:
         What to tell the user, if something they asked for is not sent.
     """
-    forced = bool(body.get("tools")) and _is_forced(body.get("tool_choice"))
-    if not (forced or (_wants_json(body) and not family.takes_json)):
+    forced = "tools" in model.refuses and bool(body.get("tools")) and _is_forced(body.get("tool_choice"))
+    json = "json" in model.refuses and _wants_json(body)
+    if not (forced or json):
         return None
-    if family.thinks == "always":
-        return _without_force(body, forced=forced, json=_wants_json(body) and not family.takes_json)
+    if model.thinks == "always":
+        return _without_force(body, forced=forced, json=json)
     asked = {name: value for name in _FIELDS if (value := body.pop(name, None)) is not None}
-    if family.thinks == "by default" or asked:
-        name, value = family.off
+    if model.thinks == "by default" or asked:
+        name, value = model.off
         body[name] = value
     is_wish = asked.get("enable_thinking") is True or asked.get("reasoning_effort", "none") != "none"
     return "refuses to think where a tool call or JSON is forced; thinking is switched off there" if is_wish else None
@@ -55,7 +57,7 @@ def streams_only_hint(error: QwenAPIError, body: Mapping[str, Any]) -> str | Non
     said = error.message.lower()
     if error.status != _BAD_REQUEST or not any(words in said for words in _STREAMS_ONLY):
         return None
-    can_be_off = thinking_family(str(body["model"])).thinks != "always"
+    can_be_off = family(str(body["model"])).thinks != "always"
     return (
         f"{body['model']} thinks in a stream alone: ask for a stream{', or pass enable_thinking=False' * can_be_off}."
     )

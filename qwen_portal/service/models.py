@@ -1,24 +1,21 @@
-"""The model catalogue and the cap on output tokens."""
+"""The models as they are on a plan: their names there, their limits, and what they can do.
 
-from collections.abc import Mapping
+The rows are in :mod:`qwen_portal.service.catalogue`.
+"""
+
+from fnmatch import fnmatchcase
 from typing import Any
 
-from qwen_portal.service.plans import Plan, PlanModel
+from qwen_portal.service.catalogue import MODEL_ROWS
+from qwen_portal.service.rows import Model, Plan
 
 CODER = "coder-model"
 VISION = "vision-model"
 CATALOGUE: tuple[str, ...] = (CODER, VISION)
-# Every id that the portal or a plan was seen to answer to.
-KNOWN: tuple[str, ...] = (*CATALOGUE, "qwen3-coder-plus", "qwen3-coder-flash", "qwen-vl-max-latest", "qwen-vl-plus")
 
 _PREFIX = "qwen-portal/"
+# What the portal gives of a model that nothing is known of.
 _PORTAL_CAP = 65_536
-_CAPS: Mapping[str, int] = {
-    CODER: _PORTAL_CAP,
-    VISION: 8_192,
-    "qwen3-coder-plus": _PORTAL_CAP,
-    "qwen3-coder-flash": _PORTAL_CAP,
-}
 
 
 def model_id(model: str) -> str:
@@ -26,16 +23,39 @@ def model_id(model: str) -> str:
     return model.removeprefix(_PREFIX)
 
 
-def plan_model(model: str, plan: Plan) -> PlanModel | None:
-    """Return what a catalogue id, or the name it has on this plan, stands for; ``None`` for other ids."""
-    rows = {CODER: plan.coder, VISION: plan.vision}
-    return rows.get(model) or next((row for row in rows.values() if row.name == model), None)
+def known_ids() -> list[str]:
+    """Return the ids whose limits the catalogue has; an id with a date behind it is of the same family."""
+    return [pattern.removesuffix("*") for row in MODEL_ROWS if row.context is not None for pattern in row.ids]
+
+
+def family(name: str) -> Model:
+    """Return the catalogue's row for a model, by the name that is sent."""
+    lower = name.lower()
+    return next(row for row in MODEL_ROWS if any(fnmatchcase(lower, pattern) for pattern in row.ids))
 
 
 def name_on(plan: Plan, model: str) -> str:
     """Return what is sent as the model's name on a plan."""
-    row = plan_model(model_id(model), plan)
-    return model_id(model) if row is None else row.name
+    wanted = model_id(model)
+    return {CODER: plan.coder, VISION: plan.vision}.get(wanted, wanted)
+
+
+def model_on(plan: Plan, model: str) -> Model:
+    """Return what is known of a model on a plan; the limit of the two ids is theirs, whatever stands behind them.
+
+    Args:
+        plan: The account's plan.
+        model: Model id, as the user calls it.
+    """
+    wanted = model_id(model)
+    row = family(name_on(plan, wanted))
+    if plan.name in row.always_on:
+        row = row._replace(thinks="always")
+    if wanted in CATALOGUE:
+        return row._replace(output=family(wanted).output)
+    if row.output is None and plan.is_oauth:
+        return row._replace(output=_PORTAL_CAP)
+    return row
 
 
 def output_cap(model: str, plan: Plan) -> int | None:
@@ -45,7 +65,7 @@ def output_cap(model: str, plan: Plan) -> int | None:
         model: The effective model, as the user or the service calls it.
         plan: The account's plan; ids outside the catalogue are capped on the portal only.
     """
-    return _CAPS.get(model_id(model), _PORTAL_CAP if plan.is_oauth else None)
+    return model_on(plan, model).output
 
 
 def catalogue(plan: Plan) -> list[dict[str, Any]]:
@@ -55,18 +75,15 @@ def catalogue(plan: Plan) -> list[dict[str, Any]]:
         One dict per model: ``id``, ``name`` (what is sent), ``context`` and ``max_output`` (tokens),
         ``inputs`` (``["text", "image"]``), ``thinking`` (bool).
     """
-    rows = []
-    for name in CATALOGUE:
-        row = plan_model(name, plan)
-        if row is not None:
-            rows.append(
-                {
-                    "id": name,
-                    "name": row.name,
-                    "context": row.context,
-                    "max_output": _CAPS[name],
-                    "inputs": list(row.inputs),
-                    "thinking": row.thinking,
-                }
-            )
-    return rows
+    return [
+        {
+            "id": model,
+            "name": name_on(plan, model),
+            "context": row.context,
+            "max_output": row.output,
+            "inputs": list(row.inputs),
+            "thinking": row.thinks != "never",
+        }
+        for model in CATALOGUE
+        for row in (model_on(plan, model),)
+    ]

@@ -1,148 +1,53 @@
-"""The plans an account can be on: where they answer, and what the two models are called there.
+"""The plans an account can be on, looked up by name, and told apart by the keys that are of them.
 
-Sources: docs/protocol.md, "Plans".
+The rows are in :mod:`qwen_portal.service.catalogue`.
 """
 
-from typing import Literal, NamedTuple
+import re
+from typing import Literal
 
 from qwen_portal.errors import QwenError
+from qwen_portal.secrets import Secret
+from qwen_portal.service.catalogue import PLAN_ROWS, WORKSPACE_PLAN, WORKSPACE_REGIONS
 from qwen_portal.service.hosts import user_url
+from qwen_portal.service.rows import OAUTH, Plan
+
+__all__ = [
+    "KEY_PLANS",
+    "OAUTH",
+    "PLANS",
+    "PORTAL_BASE_URL",
+    "Kind",
+    "Plan",
+    "find_plan",
+    "plans_for_programs",
+    "plans_of_key",
+    "unknown_plan",
+]
 
 Kind = Literal["oauth", "key", "env"]
-Modality = Literal["text", "image"]
 
+PLANS: dict[str, Plan] = {plan.name: plan for plan in PLAN_ROWS}
+PORTAL_BASE_URL = PLANS[OAUTH].base_url
+# What a person may write for a plan that takes a key, besides an https URL.
+KEY_PLANS: tuple[str, ...] = (*(name for name in PLANS if name != OAUTH), WORKSPACE_PLAN.name)
 
-# Named tuples: they take a seventh of the time of dataclasses to define, and every `qwen-portal status` defines them.
-class PlanModel(NamedTuple):
-    """What one of the two model ids stands for on a plan.
-
-    Attributes:
-        name: The name sent to the service.
-        context: Context window in tokens.
-        inputs: What its messages may hold.
-        thinking: Whether it can reason before it answers.
-    """
-
-    name: str
-    context: int
-    inputs: tuple[Modality, ...]
-    thinking: bool
-
-
-class Plan(NamedTuple):
-    """One way of paying for the service.
-
-    Attributes:
-        name: What the user calls it, such as ``"coding-intl"``; for a plan of the user's own, its URL.
-        base_url: Chat base URL.
-        key_prefix: What its keys begin with; ``""`` if unknown.
-        coder: What ``coder-model`` is there.
-        vision: What ``vision-model`` is there.
-        title: One line for people.
-    """
-
-    name: str
-    base_url: str
-    key_prefix: str
-    coder: PlanModel
-    vision: PlanModel
-    title: str
-
-    @property
-    def embeddings(self) -> bool:
-        """Whether it answers ``/embeddings``."""
-        return self.name.startswith("studio") or "://" in self.name
-
-    @property
-    def is_oauth(self) -> bool:
-        """Whether the plan is the portal behind the device sign-in."""
-        return self.name == OAUTH
-
-
-OAUTH = "oauth"
-PORTAL_BASE_URL = "https://portal.qwen.ai/v1"
-
-_TEXT: tuple[Modality, ...] = ("text",)
-_TEXT_IMAGE: tuple[Modality, ...] = ("text", "image")
-_MILLION = 1_000_000
-
-_CODING = (
-    PlanModel("qwen3-coder-plus", _MILLION, _TEXT, thinking=False),
-    PlanModel("qwen3.5-plus", _MILLION, _TEXT_IMAGE, thinking=True),
-)
-_GENERAL = (
-    PlanModel("qwen3.7-plus", _MILLION, _TEXT, thinking=True),
-    PlanModel("qwen3.6-plus", _MILLION, _TEXT_IMAGE, thinking=True),
-)
-
-
-def _row(name: str, base_url: str, prefix: str, models: tuple[PlanModel, PlanModel], title: str) -> Plan:
-    return Plan(name, base_url, prefix, *models, title)
-
-
-_MAAS = "https://token-plan.{region}.maas.aliyuncs.com/compatible-mode/v1"
-_ROWS = (
-    Plan(
-        OAUTH,
-        PORTAL_BASE_URL,
-        "",
-        PlanModel("coder-model", _MILLION, _TEXT, thinking=True),
-        PlanModel("vision-model", 131_072, _TEXT_IMAGE, thinking=False),
-        "Qwen portal, device sign-in (the free tier stopped answering on 2026-04-16)",
-    ),
-    _row("coding", "https://coding.dashscope.aliyuncs.com/v1", "sk-sp-", _CODING, "Coding Plan, China"),
-    _row(
-        "coding-intl",
-        "https://coding-intl.dashscope.aliyuncs.com/v1",
-        "sk-sp-",
-        _CODING,
-        "Coding Plan, international",
-    ),
-    _row("token", _MAAS.format(region="cn-beijing"), "sk-", _GENERAL, "Token Plan, China"),
-    _row("token-intl", _MAAS.format(region="ap-southeast-1"), "sk-", _GENERAL, "Token Plan, international"),
-    _row(
-        "studio",
-        "https://dashscope.aliyuncs.com/compatible-mode/v1",
-        "sk-",
-        _GENERAL,
-        "Model Studio, Beijing, pay per token",
-    ),
-    _row(
-        "studio-intl",
-        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
-        "sk-",
-        _GENERAL,
-        "Model Studio, Singapore, pay per token",
-    ),
-    _row(
-        "studio-us",
-        "https://dashscope-us.aliyuncs.com/compatible-mode/v1",
-        "sk-",
-        _GENERAL,
-        "Model Studio, Virginia, pay per token",
-    ),
-    _row(
-        "studio-hk",
-        "https://cn-hongkong.dashscope.aliyuncs.com/compatible-mode/v1",
-        "sk-",
-        _GENERAL,
-        "Model Studio, Hong Kong, pay per token",
-    ),
-)
-PLANS: dict[str, Plan] = {plan.name: plan for plan in _ROWS}
-KEY_PLANS: tuple[str, ...] = tuple(name for name in PLANS if name != OAUTH)
+# A label of a host name: the workspace becomes one.
+_WORKSPACE = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_ANY = PLANS["studio"]._replace(keys=(), foreign_keys=(), terms="", source="the user")
 
 
 def unknown_plan(name: str) -> Plan:
     """Stand in for a plan that an index names and this version does not know: it can be shown, and serves nobody."""
-    return Plan(name, "", "", *_GENERAL, "a plan that is not known here")
+    return _ANY._replace(name=name, base_url="", title="a plan that is not known here", embeddings=False)
 
 
 def find_plan(name: str) -> Plan:
-    """Look a plan up by name, or make one of the user's own from an https URL.
+    """Look a plan up by name, or make one of a workspace's address or of the user's own URL.
 
     Args:
-        name: A name of the table, or the base URL of any OpenAI-compatible Qwen service.
+        name: A name of the catalogue, ``studio:WORKSPACE@REGION``, or the base URL of any OpenAI-compatible Qwen
+            service.
 
     Raises:
         QwenError: No such plan; the message lists them.
@@ -152,6 +57,45 @@ def find_plan(name: str) -> Plan:
         return PLANS[name]
     if "://" in name:
         url = user_url(name)
-        return Plan(url, url, "", *_GENERAL, "a service of your own")
-    msg = f"There is no plan named {name!r}."
-    raise QwenError(msg, hint=f"Plans: {', '.join(PLANS)}, or an https URL.")
+        return _ANY.at(url, name=url, title="a service of your own")
+    if name.startswith("studio:"):
+        return _workspace_plan(name)
+    raise QwenError(f"There is no plan named {name!r}.", hint=_plans())
+
+
+def _workspace_plan(name: str) -> Plan:
+    workspace, _, region = name.removeprefix("studio:").partition("@")
+    if not re.fullmatch(_WORKSPACE, workspace):
+        raise QwenError(
+            f"{name!r} names no workspace.", hint="Write studio:WORKSPACE@REGION; the console shows the workspace's id."
+        )
+    if region not in WORKSPACE_REGIONS:
+        raise QwenError(
+            f"{name!r} names no region that is known here.",
+            hint=f"Regions: {', '.join(WORKSPACE_REGIONS)}; for another, pass its https address as the plan.",
+        )
+    base_url = WORKSPACE_PLAN.base_url.replace("WORKSPACE", workspace).replace("REGION", region)
+    return WORKSPACE_PLAN.at(base_url, name=name, title=WORKSPACE_PLAN.title)
+
+
+def _plans() -> str:
+    return f"Plans: {OAUTH}, {', '.join(KEY_PLANS)}, or an https URL."
+
+
+def plans_for_programs() -> tuple[str, ...]:
+    """Return the names of the plans whose terms allow scripts and backends, for messages."""
+    return (*(plan.name for plan in PLAN_ROWS if plan.for_programs), WORKSPACE_PLAN.name)
+
+
+def plans_of_key(key: Secret, plan: Plan) -> tuple[str, ...]:
+    """Return the plans that a key belongs to, if it is known to belong elsewhere than to ``plan``.
+
+    Returns:
+        Names, the ones to propose first; none where nothing is known against the key.
+    """
+    begins = max(
+        (each for each in (*plan.keys, *plan.foreign_keys) if key.reveal().startswith(each)), key=len, default=""
+    )
+    if begins not in plan.foreign_keys:
+        return ()
+    return tuple(each.name for each in (*PLAN_ROWS, WORKSPACE_PLAN) if begins in each.keys)

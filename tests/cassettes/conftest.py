@@ -58,7 +58,7 @@ def account(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
         replay("sign_in/device_flow")
     else:
         monkeypatch.setenv("QWEN_PORTAL_PLAN", plan)
-        monkeypatch.setenv("QWEN_PORTAL_API_KEY", f"{find_plan(plan).key_prefix}placeholder")
+        monkeypatch.setenv("QWEN_PORTAL_API_KEY", f"{find_plan(plan).keys[0]}placeholder")
 
 
 def _sign_in_at_once() -> Account:

@@ -9,7 +9,8 @@ import pytest
 from qwen_portal.answers.error_responses import error_from_response
 from qwen_portal.emulator.scenarios import SCENARIOS
 from qwen_portal.requests.chat_request import _PORTAL_FIELDS
-from qwen_portal.service.plans import PLANS, Plan, PlanModel
+from qwen_portal.service.catalogue import EMBEDDING_ROWS, MODEL_ROWS, PLAN_ROWS, WORKSPACE_PLAN
+from qwen_portal.service.rows import EmbeddingModel, Model, Plan
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("qwen_portal", "langchain_qwen_portal", "litellm_qwen_portal")
@@ -66,19 +67,63 @@ def test_no_two_headings_are_alike() -> None:
     assert len(HEADINGS) == len(set(HEADINGS))
 
 
+def names(of: tuple[str, ...]) -> str:
+    """Write a list as a cell of a table."""
+    return ", ".join(f"`{name}`" for name in of) or "-"
+
+
 def plan_row(plan: Plan) -> list[str]:
     """Write a plan as the document's table has it."""
+    return [
+        f"`{plan.name}`",
+        plan.base_url,
+        names(plan.keys),
+        names(plan.foreign_keys),
+        f"`{plan.coder}`",
+        f"`{plan.vision}`",
+        "yes" if plan.for_programs else "no",
+        "yes" if plan.embeddings else "no",
+        f"{plan.source} ({plan.seen})",
+    ]
 
-    def model(of: PlanModel) -> str:
-        return ", ".join([f"`{of.name}`", f"{of.context:,}", " + ".join(of.inputs), *(["thinking"] * of.thinking)])
 
-    prefix = f"`{plan.key_prefix}`" if plan.key_prefix else "-"
-    return [f"`{plan.name}`", plan.base_url, prefix, model(plan.coder), model(plan.vision)]
+def model_row(model: Model) -> list[str]:
+    """Write a family of models as the document's table has it."""
+    thinks: str = model.thinks
+    if model.efforts:
+        thinks += f"; efforts {', '.join(model.efforts)}"
+    if model.always_on:
+        thinks += f"; always on {names(model.always_on)}"
+    return [
+        names(model.ids),
+        "?" if model.context is None else f"{model.context:,}",
+        "?" if model.output is None else f"{model.output:,}",
+        ", ".join(model.inputs) or "?",
+        thinks,
+        "-"
+        if model.thinks in {"never", "always"}
+        else " ".join(f"`{model.off[0]}: {json.dumps(model.off[1])}`".split()),
+        "-" if model.thinks == "never" else ", ".join(model.refuses),
+        "yes" if model.json_schema else "-",
+        f"{model.source} ({model.seen})",
+    ]
 
 
-def test_the_plans_are_those_of_the_code() -> None:
-    """The table holds every plan of the code with its address, prefix and models, and no other."""
-    assert rows("Plans") == [plan_row(plan) for plan in PLANS.values()]
+def embedding_row(model: EmbeddingModel) -> list[str]:
+    """Write a model that embeds as the document's table has it."""
+    lengths = ", ".join(map(str, model.dimensions))
+    return [f"`{model.id}`", lengths, str(model.texts), f"{model.tokens:,}", f"{model.source} ({model.seen})"]
+
+
+def test_the_plans_are_those_of_the_catalogue() -> None:
+    """The table holds every plan with its address, keys, models and terms, and no other."""
+    assert rows("Plans") == [plan_row(plan) for plan in (*PLAN_ROWS, WORKSPACE_PLAN)]
+
+
+def test_the_models_are_those_of_the_catalogue() -> None:
+    """The tables hold every family of models with all that is known of it, and no other."""
+    assert rows("Models") == [model_row(model) for model in MODEL_ROWS]
+    assert rows("Models that embed") == [embedding_row(model) for model in EMBEDDING_ROWS]
 
 
 def test_the_fields_let_through_are_those_of_the_code() -> None:

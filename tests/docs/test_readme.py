@@ -9,7 +9,7 @@ import pytest
 from qwen_portal import errors
 from qwen_portal.cli.root import cli
 from qwen_portal.emulator import Emulator
-from qwen_portal.service.plans import PLANS
+from qwen_portal.service.catalogue import PLAN_ROWS, WORKSPACE_PLAN
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -41,12 +41,12 @@ def test_every_command_exists(command: str) -> None:
 
 def test_the_tables_are_the_codes() -> None:
     """Plans, their model names, errors and their exit codes."""
-    for plan in PLANS.values():
+    for plan in (*PLAN_ROWS, WORKSPACE_PLAN):
         if not plan.is_oauth:
             row = next(line for line in README.splitlines() if line.startswith("|") and f"`{plan.name}`" in line)
-            assert plan.key_prefix in row
-            assert plan.coder.name in row
-            assert plan.vision.name in row
+            assert all(f"`{begins}`" in row for begins in plan.keys)
+            assert plan.coder in row
+            assert plan.vision in row
     for name, code in re.findall(r"^\| (`Qwen.*?) \|.*\| (\d) \|$", README, re.MULTILINE):
         for kind in re.findall(r"`(Qwen\w+)`", name):
             assert getattr(errors, kind).exit_code == int(code), kind

@@ -9,7 +9,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.requests.chat_request import PreparedRequest, RequestBuilder
 from qwen_portal.secrets import Secret
-from qwen_portal.service.models import catalogue, output_cap
+from qwen_portal.service.models import catalogue, model_on, output_cap
 from qwen_portal.service.plans import PLANS, find_plan
 from qwen_portal.settings import load_settings
 from qwen_portal.storage.credential import Credential
@@ -31,8 +31,8 @@ def test_each_plan_has_its_address_its_names_and_its_headers(plan: str) -> None:
     row = PLANS[plan]
     request = shape(plan, model="qwen-portal/coder-model")
     assert request.url == f"{row.base_url}/chat/completions"
-    assert request.body["model"] == row.coder.name
-    assert shape(plan, IMAGE, model="vision-model").body["model"] == row.vision.name
+    assert request.body["model"] == row.coder
+    assert shape(plan, IMAGE, model="vision-model").body["model"] == row.vision
     assert ("X-DashScope-AuthType" in request.headers) is row.is_oauth
     assert request.headers["X-DashScope-UserAgent"].startswith("qwen-portal/")
     assert "Authorization" not in request.headers
@@ -56,7 +56,8 @@ def test_each_plan_has_its_address_its_names_and_its_headers(plan: str) -> None:
         ("coding", {}, None),
         ("coding", {"max_tokens": 100_000}, 65_536),
         ("coding", {"model": "vision-model", "max_tokens": 100_000}, 8_192),
-        ("coding", {"model": "qwen3.5-plus", "max_tokens": 100_000}, 100_000),
+        ("coding", {"model": "qwen3.5-plus", "max_tokens": 100_000}, 65_536),
+        ("studio", {"model": "qwen3.8-max-0902", "max_tokens": 200_000}, 131_072),
         ("coding", {"model": "glm-5", "max_tokens": 100_000}, 100_000),
         ("studio", {"max_tokens": None}, None),
     ],
@@ -176,10 +177,14 @@ def test_no_messages_is_an_error_before_any_request() -> None:
 @pytest.mark.parametrize("plan", PLANS)
 def test_an_image_for_a_text_model_is_refused_by_the_plans_row(plan: str) -> None:
     """The error names vision-model; allow_images sends it all the same; unknown ids are the user's business."""
+    for model in ("coder-model", PLANS[plan].coder):
+        if "image" in model_on(PLANS[plan], model).inputs:
+            assert shape(plan, IMAGE, model=model).body["messages"] == IMAGE
+        else:
+            with pytest.raises(QwenBadRequestError, match="vision-model"):
+                shape(plan, IMAGE, model=model)
     with pytest.raises(QwenBadRequestError, match="vision-model"):
-        shape(plan, IMAGE)
-    with pytest.raises(QwenBadRequestError, match="vision-model"):
-        shape(plan, IMAGE, model=PLANS[plan].coder.name)
+        shape(plan, IMAGE, model="qwen3-coder-plus")
     assert shape(plan, IMAGE, allow_images=True).body["messages"] == IMAGE
     assert "allow_images" not in shape(plan, IMAGE, allow_images=True).body
     assert shape(plan, IMAGE, model="qwen-vl-plus").body["messages"] == IMAGE

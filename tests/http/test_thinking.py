@@ -10,7 +10,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.secrets import Secret
-from qwen_portal.service.thinking import thinking_family
+from qwen_portal.service.models import family
 from qwen_portal.settings import load_settings
 from qwen_portal.storage.credential import Credential
 from tests.scripted import answering
@@ -87,7 +87,7 @@ def test_a_model_that_always_thinks_is_asked_without_force(model: str, caplog: p
     with caplog.at_level(logging.WARNING, "qwen_portal"):
         assert sent(model, **FORCED) == {"tool_choice": "auto"}
     assert "tool_choice='auto'" in caplog.text
-    if not thinking_family(model).takes_json:
+    if "json" in family(model).refuses:
         assert sent(model, **JSON) == {}
 
 

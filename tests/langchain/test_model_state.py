@@ -88,9 +88,17 @@ def test_a_profile_follows_the_accounts_plan() -> None:
     assert _has(model.profile, {"max_input_tokens": 1_000_000, "image_inputs": True, "reasoning_output": True})
 
 
+def test_any_id_of_the_catalogue_has_the_profile_of_its_family() -> None:
+    """Its own limit, not that of the id of ours which stands for it."""
+    of_its_own = ChatQwenPortal(model="qwen3.6-plus-2026-04-02", api_key="sk-x", plan="studio-intl").profile
+    assert _has(of_its_own, {"max_input_tokens": 1_000_000, "max_output_tokens": 65_536, "image_inputs": True})
+    assert _has(ChatQwenPortal(model="qwen4-max").profile, {"max_output_tokens": 384_000, "structured_output": True})
+    assert _has(ChatQwenPortal(model="qwen3-coder-plus").profile, {"image_inputs": False, "reasoning_output": False})
+
+
 def test_an_unknown_model_has_no_profile_and_a_users_own_is_kept() -> None:
     """Nothing is made up."""
-    assert ChatQwenPortal(model="qwen3-coder-plus").profile is None
+    assert ChatQwenPortal(model="something-else").profile is None
     assert ChatQwenPortal(profile={"max_input_tokens": 5}).profile == {"max_input_tokens": 5}
 
 

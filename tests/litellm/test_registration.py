@@ -18,7 +18,7 @@ from litellm.llms.custom_llm import CustomLLM
 import litellm_qwen_portal
 from litellm_qwen_portal import registration, shims
 from qwen_portal.emulator import Emulator
-from qwen_portal.service.models import KNOWN
+from qwen_portal.service.models import known_ids
 from tests.litellm.test_accounts import LITELLM
 from tests.litellm.ways import CALLS, MODEL, call
 from tests.litellm.ways import WAYS as ANSWERS
@@ -96,9 +96,31 @@ def test_limits_and_prices_are_known(model: str, context: int, output: int) -> N
     assert litellm.get_max_tokens(model) == output
 
 
+def test_the_limits_are_those_of_the_plan_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is on a key plan when the provider is registered sees that plan's windows and what its models take."""
+    others = {name: info for name, info in litellm.model_cost.items() if not name.startswith("qwen-portal/")}
+    monkeypatch.setattr(litellm, "model_cost", others)
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    litellm_qwen_portal.register()
+    rows = {name: litellm.model_cost[f"qwen-portal/{name}"] for name in ("coder-model", "vision-model", "qwen3.8-max")}
+    assert [row["max_input_tokens"] for row in rows.values()] == [1_000_000] * 3
+    assert [row["max_output_tokens"] for row in rows.values()] == [65_536, 8_192, 131_072]
+    assert all(row["supports_vision"] for row in rows.values())
+
+
+def test_settings_that_cannot_be_read_do_not_keep_the_provider_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The call that follows says what is wrong; until then the limits are the portal's."""
+    others = {name: info for name, info in litellm.model_cost.items() if not name.startswith("qwen-portal/")}
+    monkeypatch.setattr(litellm, "model_cost", others)
+    monkeypatch.setenv("QWEN_PORTAL_TIMEOUT", "soon")
+    litellm_qwen_portal.register()
+    assert litellm.model_cost["qwen-portal/vision-model"]["max_input_tokens"] == 131_072
+
+
 def test_other_models_that_the_portal_answers_to_are_free_too(signed_in: Emulator) -> None:
     """A wildcard leads to them; their cost is nought, and that of an id that nobody has seen stays unknown."""
-    for model in KNOWN:
+    for model in known_ids():
         assert litellm.completion_cost(model=f"qwen-portal/{model}", prompt="a", completion="b") == 0.0
     assert call(model="qwen-portal/qwen3-coder-flash")._hidden_params["response_cost"] == 0.0
     with pytest.raises(Exception, match="qwen-portal/unseen"):

@@ -31,35 +31,50 @@ class Row(NamedTuple):
 # Written out: this is what users pay for.
 TABLE = [
     Row("oauth", "https://portal.qwen.ai/v1", "token", "coder-model", "vision-model"),
-    Row("coding", "https://coding.dashscope.aliyuncs.com/v1", "sk-sp-1", "qwen3-coder-plus", "qwen3.5-plus"),
-    Row("coding-intl", "https://coding-intl.dashscope.aliyuncs.com/v1", "sk-sp-2", "qwen3-coder-plus", "qwen3.5-plus"),
+    Row("studio", "https://dashscope.aliyuncs.com/compatible-mode/v1", "sk-1", "qwen3.7-plus", "qwen3.6-plus"),
+    Row(
+        "studio-intl", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "sk-2", "qwen3.7-plus", "qwen3.6-plus"
+    ),
+    Row("studio-us", "https://dashscope-us.aliyuncs.com/compatible-mode/v1", "sk-3", "qwen3.7-plus", "qwen3.6-plus"),
+    Row(
+        "studio-hk",
+        "https://cn-hongkong.dashscope.aliyuncs.com/compatible-mode/v1",
+        "sk-4",
+        "qwen3.7-plus",
+        "qwen3.6-plus",
+    ),
+    Row("qwencloud", "https://maas.qwencloudapi.com/compatible-mode/v1", "sk-ws-5", "qwen3.7-plus", "qwen3.6-plus"),
     Row(
         "token",
         "https://token-plan.cn-beijing.maas.aliyuncs.com/compatible-mode/v1",
-        "sk-3",
+        "sk-sp-6",
         "qwen3.7-plus",
         "qwen3.6-plus",
     ),
     Row(
         "token-intl",
         "https://token-plan.ap-southeast-1.maas.aliyuncs.com/compatible-mode/v1",
-        "sk-4",
+        "sk-sp-7",
         "qwen3.7-plus",
         "qwen3.6-plus",
     ),
-    Row("studio", "https://dashscope.aliyuncs.com/compatible-mode/v1", "sk-5", "qwen3.7-plus", "qwen3.6-plus"),
     Row(
-        "studio-intl", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "sk-6", "qwen3.7-plus", "qwen3.6-plus"
-    ),
-    Row("studio-us", "https://dashscope-us.aliyuncs.com/compatible-mode/v1", "sk-7", "qwen3.7-plus", "qwen3.6-plus"),
-    Row(
-        "studio-hk",
-        "https://cn-hongkong.dashscope.aliyuncs.com/compatible-mode/v1",
-        "sk-8",
+        "qwencloud-token",
+        "https://token-plan.maas.qwencloudapi.com/compatible-mode/v1",
+        "sk-sp-8",
         "qwen3.7-plus",
         "qwen3.6-plus",
     ),
-    Row("https://llm.example/v1", "https://llm.example/v1", "sk-9", "qwen3.7-plus", "qwen3.6-plus"),
+    Row("coding", "https://coding.dashscope.aliyuncs.com/v1", "sk-sp-9", "qwen3-coder-plus", "qwen3.5-plus"),
+    Row("coding-intl", "https://coding-intl.dashscope.aliyuncs.com/v1", "sk-sp-10", "qwen3-coder-plus", "qwen3.5-plus"),
+    Row(
+        "studio:llm-1@eu-central-1",
+        "https://llm-1.eu-central-1.maas.aliyuncs.com/compatible-mode/v1",
+        "sk-ws-11",
+        "qwen3.7-plus",
+        "qwen3.6-plus",
+    ),
+    Row("https://llm.example/v1", "https://llm.example/v1", "sk-12", "qwen3.7-plus", "qwen3.6-plus"),
 ]
 KEYED = [row for row in TABLE if row.plan != "oauth"]
 ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
@@ -77,7 +92,7 @@ def keep(plan: str, key: str) -> None:
 
 def test_the_table_is_the_codes() -> None:
     """No plan is left out of what follows."""
-    assert [row.plan for row in TABLE[:-1]] == list(PLANS)
+    assert [row.plan for row in TABLE[:-2]] == list(PLANS)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.plan)
