@@ -1,8 +1,8 @@
-"""Two gaps in LiteLLM's support for custom providers, closed for this provider alone.
+"""Three gaps in LiteLLM's support for custom providers, closed for this provider alone.
 
 Each wraps functions of LiteLLM's if they are there, and otherwise does nothing: async streams then send their request
 with the first chunk, and ``reasoning_effort`` needs ``allowed_openai_params``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves
-LiteLLM as it is, to the same effect.
+LiteLLM as it is, to the same effect; then embeddings take no ``dimensions``.
 """
 
 import functools
@@ -21,6 +21,8 @@ from qwen_portal.quota.attempts import TAG
 
 _MARK = "_qwen_portal_shim"
 _THINKING = ("reasoning_effort", "thinking")
+# OpenAI's parameters of embeddings; a custom provider's call with one of them ends in an error of LiteLLM's.
+_EMBEDDING = ("dimensions", "encoding_format", "user")
 
 Function = Callable[..., Any]
 
@@ -37,6 +39,7 @@ def install(register: Callable[[], None]) -> None:
     _wrap(litellm.main, "_complete_custom_providers", functools.partial(_open_streams, register=register))
     _wrap(litellm.main, "get_optional_params", _allow_thinking)
     _wrap(litellm, "get_supported_openai_params", _list_supported)
+    _wrap(litellm.main, "get_optional_params_embeddings", functools.partial(_allow_embedding, register=register))
 
 
 def _wrap(module: ModuleType, name: str, wrapper: Callable[[Function], Function]) -> None:
@@ -99,6 +102,19 @@ def _allow_thinking(original: Function) -> Function:
         return original(*args, **kwargs)
 
     return get_optional_params
+
+
+def _allow_embedding(original: Function, *, register: Callable[[], None]) -> Function:
+    """Let the parameters of embeddings through, as for a built-in provider."""
+
+    def get_optional_params_embeddings(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("custom_llm_provider") != PROVIDER:
+            return original(*args, **kwargs)
+        register()
+        ours = {name: kwargs.pop(name) for name in _EMBEDDING if kwargs.get(name) is not None}
+        return {**original(*args, **kwargs), **ours}
+
+    return get_optional_params_embeddings
 
 
 def _list_supported(original: Function) -> Function:
