@@ -34,6 +34,8 @@ class QwenPortalEmbeddings(Serializable, Embeddings):
             print(len(vectors), len(vectors[0]))
 
     Retrieve:
+        LangChain's stores of vectors take the object as it is; the one in memory needs numpy.
+
         .. code-block:: python
 
             from langchain_core.vectorstores import InMemoryVectorStore
