@@ -22,6 +22,7 @@ from qwen_portal.errors import (
 from qwen_portal.service.embeddings import EMBEDDING_MODELS
 from qwen_portal.service.plans import PLANS, find_plan
 from tests.embeddings.ways import KEY, WAYS, Way, asked, keep_key
+from tests.login_never_lost.accounts import end_token
 from tests.quotas import KEYS, SPENT, keep_keys, keys_of
 from tests.scripted import Handler, answering
 
@@ -160,8 +161,8 @@ def test_a_plan_without_embeddings_says_where_they_are(embed: Way, plan: str, mo
 
 @pytest.mark.parametrize("embed", WAYS)
 def test_the_portal_has_none_whatever_its_sign_in_is_worth(embed: Way, signed_in: Emulator) -> None:
-    """An expired sign-in is not renewed for what the portal does not have."""
-    signed_in.advance(1_000_000)
+    """A token whose time is over is not renewed for what the portal does not have."""
+    end_token()
     with pytest.raises(QwenModelNotFoundError, match="plan 'oauth' has no embeddings"):
         embed(["Hello"])
     assert signed_in.log() == []

@@ -131,6 +131,7 @@ def test_a_key_given_in_python_is_used_and_written_nowhere(ask: Way, emulator: E
     assert asked(emulator)[0].headers["authorization"] == f"Bearer {KEY}"
     for text in (repr(embeddings), str(embeddings), dumps(embeddings), str(embeddings.model_dump())):
         assert_none_in(text)
+        assert "api_key" not in text
     emulator.scenario("error-500", where="embeddings")
     with pytest.raises(langchain.ModelAPIError) as caught:
         ask(embeddings, ["Hello"])
