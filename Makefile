@@ -18,7 +18,7 @@ ON_ALL_CORES := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real lanes peers torture mutants lint format types bench dist record requirements clean
+.PHONY: help demo test test-real lanes peers torture mutants fuzz lint format types bench dist record requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -52,6 +52,9 @@ torture: $(INSTALLED) ## every danger to a sign-in 200 times instead of 5, and t
 mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
 	$(BIN)/python scripts/mutants.py
 
+fuzz: $(TOOLS) ## ten minutes of made-up input for each reader of what others wrote (atheris); FUZZ=seconds TARGETS=names
+	scripts/fuzz.sh $(BIN)/python $(or $(FUZZ),600) $(TARGETS)
+
 lint: $(TOOLS) ## ruff: rules and format; which room may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,7 +83,7 @@ requirements: $(TOOLS) ## resolve requirements/*.txt; UPGRADE=--upgrade moves th
 	scripts/compile_requirements.sh $(BIN)/uv $(UPGRADE)
 
 clean: ## remove everything the targets made
-	rm -rf .venv .lanes .peers .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
+	rm -rf .venv .fuzz .lanes .peers .real dist .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.*
 
 $(TOOLS): requirements/dev.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later with venv was found. Install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; }

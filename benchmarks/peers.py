@@ -36,7 +36,7 @@ SUITES = {"TestCoder": "standard suite, coder-model", "TestVision": "standard su
 NOT_APPLICABLE = {
     'loads(…, allowed_objects="all")': "a table inside langchain-core, closed to third parties; above it is by class",
     "a user's own http_client, root_client": "no SDK's client is used; address, proxy and timeout are settings",
-    "OpenAI's Responses API, service tiers": "Qwen offers chat completions only; the options are refused by name",
+    "OpenAI's Responses API, service tiers": "this class speaks chat completions; the options are refused by name",
     "audio and PDF input": "not a modality of these models",
     "reports about LiteLLM's own routes and logs": "another door's; tests/litellm has them",
     "base class": "how a model is built, not what it does",

@@ -2,15 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
-from langchain_core.runnables import Runnable
 from pydantic import Field, model_validator
 
 from langchain_qwen_portal.errors import translated
-from langchain_qwen_portal.model_state import PortalState
 from langchain_qwen_portal.options import settle_options
 from langchain_qwen_portal.payload import (
     mark_for_caching,
@@ -22,7 +20,9 @@ from langchain_qwen_portal.payload import (
 )
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
+from langchain_qwen_portal.structured_output import StructuredOutput
 from qwen_portal import QwenError, __version__
+from qwen_portal.requests.chat_request import TOKEN_FIELDS
 from qwen_portal.service.models import CODER
 
 
@@ -32,7 +32,7 @@ def _output_version() -> str | None:
     return version if version in {"v0", "v1"} else None
 
 
-class ChatQwenPortal(PortalState):
+class ChatQwenPortal(StructuredOutput):
     """Qwen's models in LangChain: a sign-in made once, or the API key of a Qwen plan.
 
     Setup:
@@ -100,7 +100,7 @@ class ChatQwenPortal(PortalState):
 
     Structured output:
         Methods ``function_calling`` (the default), ``json_mode`` (the prompt must say "json" and describe the keys),
-        and ``json_schema``, which is ``function_calling`` here: Qwen guarantees no schema.
+        and ``json_schema``, which is ``function_calling`` for a model that is not known to keep to a schema.
 
         .. code-block:: python
 
@@ -117,7 +117,8 @@ class ChatQwenPortal(PortalState):
             print(model.with_structured_output(Joke).invoke("Tell me a joke about cats."))
 
     Image input:
-        For ``vision-model``, by address, as data, or from a file. A text model refuses images before the request.
+        For ``vision-model``, by address, as data, or from a file, and for every other model that sees, as
+        ``coder-model`` does on Model Studio. A text model refuses images before the request.
 
         .. code-block:: python
 
@@ -160,8 +161,9 @@ class ChatQwenPortal(PortalState):
             print(answer.response_metadata["model_name"], answer.response_metadata["finish_reason"])
 
     Agents:
-        Qwen guarantees no schema, so agents ask for a ``response_format`` through a tool, by themselves. The profile
-        has the window, which ``SummarizationMiddleware(trigger=("fraction", 0.8))`` and deepagents need.
+        The profile says whether the model keeps to a schema; where it does not, agents ask for a ``response_format``
+        through a tool, by themselves. It has the window, too, which
+        ``SummarizationMiddleware(trigger=("fraction", 0.8))`` and deepagents need.
 
         .. code-block:: python
 
@@ -220,6 +222,9 @@ class ChatQwenPortal(PortalState):
 
     max_tokens: int | None = Field(default=None, ge=1)
     """Output tokens at most. It is lowered to what the model gives; unset, the portal gets that cap."""
+
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    """The same with thinking counted in, where the service tells the two apart; the portal gets the smaller of both."""
 
     enable_thinking: bool | None = None
     """Whether the model reasons before it answers; left to the service if not given."""
@@ -284,6 +289,7 @@ class ChatQwenPortal(PortalState):
     @property
     def _default_params(self) -> dict[str, Any]:
         ours = {
+            "max_completion_tokens": self.max_completion_tokens,
             "enable_thinking": self.enable_thinking,
             "thinking_budget": self.thinking_budget,
             "preserve_thinking": self.preserve_thinking,
@@ -296,15 +302,14 @@ class ChatQwenPortal(PortalState):
         return {name: value for name, value in ours.items() if value is not None} | params
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
-        """Show traces the ``max_tokens`` that is sent, not the one that was wished for."""
+        """Show traces the limits that are sent, not those that were wished for."""
         params = prefer_call_limit(super()._get_invocation_params(stop=stop, **kwargs), kwargs)
         try:
-            limit = self._client().output_limit(**params)
+            limits = self._client().output_limits(**params)
         except QwenError:
             # The call that follows reports what is wrong with the settings.
             return params
-        params.pop("max_completion_tokens", None)
-        return params if limit is None else {**params, "max_tokens": limit}
+        return {name: value for name, value in params.items() if name not in TOKEN_FIELDS} | limits
 
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
@@ -319,32 +324,3 @@ class ChatQwenPortal(PortalState):
         if self.default_headers:
             payload["extra_headers"] = {**self.default_headers, **(payload.get("extra_headers") or {})}
         return payload
-
-    # Structured output.
-
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        method: Literal["function_calling", "json_mode", "json_schema"] = "function_calling",
-        include_raw: bool = False,
-        strict: bool | None = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Make a runnable that answers with the schema's data.
-
-        Args:
-            schema: A Pydantic class, TypedDict class, JSON schema or OpenAI tool.
-            method: ``function_calling`` forces a tool call. ``json_mode`` asks for JSON; the prompt must say "json" and
-                describe the schema. ``json_schema`` is ``function_calling``, because Qwen guarantees no schema.
-            include_raw: Whether to return ``{"raw", "parsed", "parsing_error"}``.
-            strict: Passed on in the tool definition; not for ``json_mode``.
-            **kwargs: Bound to every call.
-        """
-        return super().with_structured_output(
-            schema,
-            method="function_calling" if method == "json_schema" else method,
-            include_raw=include_raw,
-            strict=strict,
-            **kwargs,
-        )

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-_RESPONSES_API = "belongs to OpenAI's Responses API; Qwen offers chat completions only"
+_RESPONSES_API = "belongs to OpenAI's Responses API; this class speaks chat completions"
 _OPENAI_CLIENT = "is an option of OpenAI's client, which is not used here"
 _OPENAI_SERVICE = "is an option of OpenAI's own service"
 _REFUSED: Mapping[str, str] = {
@@ -29,7 +29,6 @@ _REFUSED: Mapping[str, str] = {
     "logit_bias": "is about OpenAI's tokens; Qwen takes no such option",
     "prompt_cache_options": _OPENAI_SERVICE,
 }
-_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 
 
 def settle_options(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +49,4 @@ def settle_options(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("api_key", "openai_api_key"):
         if isinstance(key := values.get(name), str):
             values[name] = SecretStr(key)
-    limits = [limit for name in _LIMIT_NAMES if (limit := values.pop(name, None)) is not None]
-    if limits:
-        values["max_tokens"] = min(limits)
     return values

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.utils.function_calling import convert_to_json_schema
 
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.requests.chat_request import merged
+from qwen_portal.requests.chat_request import TOKEN_FIELDS, merged
 
 Payload = dict[str, Any]
 
@@ -19,27 +19,38 @@ _LONGEST_SCHEME = len("https://")
 
 
 def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
-    """Let a call's ``max_completion_tokens`` replace the model's ``max_tokens``; they are one setting to Qwen.
+    """Let what a call says of the output's length replace what the model says, by whatever name.
 
     Args:
         payload: Defaults and call arguments, merged.
         given: The call's arguments.
     """
-    if given.get("max_completion_tokens") is None or given.get("max_tokens") is not None:
+    said = [name for name in TOKEN_FIELDS if given.get(name) is not None]
+    if not said:
         return payload
-    return {name: value for name, value in payload.items() if name != "max_tokens"}
+    return {name: value for name, value in payload.items() if name not in TOKEN_FIELDS or name in said}
 
 
 def plain_response_format(payload: Payload) -> Payload:
     """Turn a ``response_format`` given as a class or a bare schema into what goes over the wire."""
     wanted = payload.get("response_format")
-    if wanted is None or (isinstance(wanted, dict) and wanted.get("type") in _FORMATS):
+    if wanted is None:
         return payload
-    schema = convert_to_json_schema(wanted)
-    return {
-        **payload,
-        "response_format": {"type": "json_schema", "json_schema": {"name": schema["title"], "schema": schema}},
-    }
+    return {**payload, "response_format": schema_format(wanted)}
+
+
+def schema_format(schema: Any, *, strict: bool | None = None) -> Payload:
+    """Write a class or a bare schema as the ``response_format`` that asks for it.
+
+    Args:
+        schema: A Pydantic class, TypedDict class or JSON schema; a format that is one already stays as it is.
+        strict: Whether the answer is to keep to it; not sent if not given.
+    """
+    if isinstance(schema, dict) and schema.get("type") in _FORMATS:
+        return schema
+    plain = convert_to_json_schema(schema)
+    more = {} if strict is None else {"strict": strict}
+    return {"type": "json_schema", "json_schema": {"name": plain["title"], **more, "schema": plain}}
 
 
 def with_known_roles(payload: Payload) -> Payload:

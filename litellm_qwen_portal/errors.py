@@ -142,7 +142,8 @@ def _response(error: errors.QwenError, headers: Mapping[str, str]) -> httpx.Resp
     """Make the response that LiteLLM reads headers from: a Router Retry-After, a person the request's id."""
     known = {name: value for name, value in headers.items() if name.lower() in _KEPT or name.startswith("x-")}
     if (request_id := getattr(error, "request_id", None)) is not None:
-        known["x-request-id"] = request_id
+        # nothing else is a header's value
+        known["x-request-id"] = request_id.encode("ascii", "replace").decode()
     if (retry_after := getattr(error, "retry_after", None)) is not None:
         known["retry-after"] = f"{retry_after:g}"
     status = getattr(error, "status", None) or 429

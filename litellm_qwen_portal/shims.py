@@ -1,8 +1,9 @@
-"""Three gaps in LiteLLM's support for custom providers, closed for this provider alone.
+"""Gaps in LiteLLM's support for custom providers, closed for this provider alone.
 
 Each wraps functions of LiteLLM's if they are there, and otherwise does nothing: async streams then send their request
-with the first chunk, and ``reasoning_effort`` needs ``allowed_openai_params``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves
-LiteLLM as it is, to the same effect; then embeddings take no ``dimensions``.
+with the first chunk, ``reasoning_effort`` needs ``allowed_openai_params``, ``max_completion_tokens`` goes out as
+``max_tokens``, and embeddings take no ``dimensions``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves LiteLLM as it is, to the same
+effect.
 """
 
 import functools
@@ -18,6 +19,7 @@ from litellm.litellm_core_utils.core_helpers import process_response_headers
 from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.unoffered import PARAMETERS
 from qwen_portal.quota.attempts import TAG
+from qwen_portal.requests.chat_request import TOKEN_FIELDS
 
 _MARK = "_qwen_portal_shim"
 _THINKING = ("reasoning_effort", "thinking")
@@ -37,7 +39,7 @@ def install(register: Callable[[], None]) -> None:
     if os.environ.get("LITELLM_QWEN_PORTAL_SHIMS") == "0":
         return
     _wrap(litellm.main, "_complete_custom_providers", functools.partial(_open_streams, register=register))
-    _wrap(litellm.main, "get_optional_params", _allow_thinking)
+    _wrap(litellm.main, "get_optional_params", _keep_params)
     _wrap(litellm, "get_supported_openai_params", _list_supported)
     _wrap(litellm.main, "get_optional_params_embeddings", functools.partial(_allow_embedding, register=register))
 
@@ -93,13 +95,18 @@ def _tell(response: Any, stream: Any) -> None:
         response._hidden_params[TAG] = stream.strategy  # noqa: SLF001
 
 
-def _allow_thinking(original: Function) -> Function:
-    """Let the reasoning parameters through; a custom provider has no other way to say that it takes them."""
+def _keep_params(original: Function) -> Function:
+    """Let the reasoning parameters through, and each limit under its name; no custom provider can say what it takes."""
 
     def get_optional_params(*args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("custom_llm_provider") == PROVIDER:
-            kwargs["allowed_openai_params"] = [*(kwargs.get("allowed_openai_params") or ()), *_THINKING]
-        return original(*args, **kwargs)
+        if kwargs.get("custom_llm_provider") != PROVIDER:
+            return original(*args, **kwargs)
+        kwargs["allowed_openai_params"] = [*(kwargs.get("allowed_openai_params") or ()), *_THINKING]
+        limits = {name: kwargs[name] for name in TOKEN_FIELDS if kwargs.get(name) is not None}
+        params = original(*args, **kwargs)
+        if not limits or not isinstance(params, dict):
+            return params
+        return {name: value for name, value in params.items() if name not in TOKEN_FIELDS} | limits
 
     return get_optional_params
 

@@ -8,7 +8,7 @@ from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.quota.attempts import Attempt, Attempts
 from qwen_portal.quota.degrade import degraded
-from qwen_portal.requests.chat_request import PreparedRequest, RequestBuilder, output_limit
+from qwen_portal.requests.chat_request import PreparedRequest, RequestBuilder, output_limits
 from qwen_portal.requests.embedding_request import batches, check_offer, embedding_request
 from qwen_portal.secrets import Secret
 from qwen_portal.service.embeddings import DEFAULT_EMBEDDING_MODEL
@@ -109,13 +109,13 @@ class BaseClient:
         except QwenTokenNotAvailableError:
             return find_plan(OAUTH)
 
-    def output_limit(self, *, model: str = CODER, **params: Any) -> int | None:
-        """Return the ``max_tokens`` that ``chat`` would send with these parameters; no request is made.
+    def output_limits(self, *, model: str = CODER, **params: Any) -> dict[str, int]:
+        """Return the limits on output that ``chat`` would send with these parameters; no request is made.
 
         Returns:
-            Tokens, or ``None`` where neither the caller nor the service names a limit.
+            Tokens by the field's name; none where neither the caller nor the service names a limit.
         """
-        return output_limit({"model": model, **params}, self.plan())
+        return output_limits({"model": model, **params}, self.plan())
 
     def check_embeddings(self, *, model: str = DEFAULT_EMBEDDING_MODEL, dimensions: int | None = None) -> None:
         """Refuse what the account's plan is known not to have; no request is made.

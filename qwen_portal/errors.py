@@ -31,6 +31,9 @@ Each says what happened; ``.hint`` says which command or setting helps.
 
 from typing import Any, ClassVar
 
+# The plans whose terms allow scripts and backends, as the catalogue has them, besides the first to name.
+_OTHER_PLANS = "studio, studio-us, studio-hk, qwencloud, studio:WORKSPACE@REGION"
+
 
 class QwenError(Exception):
     """Base of all errors of this package.
@@ -185,8 +188,8 @@ class QwenServiceEndedError(QwenAuthenticationError):
     """The free OAuth tier refuses even a token that was issued a moment ago."""
 
     default_hint = (
-        "An API key of a live Qwen plan works with the same code: `qwen-portal login --plan coding-intl` "
-        "(or coding, token, token-intl, studio, studio-intl, studio-us, studio-hk)."
+        "An API key of a plan that serves programs works with the same code: `qwen-portal login --plan studio-intl` "
+        f"(or {_OTHER_PLANS})."
     )
 
 
@@ -195,7 +198,7 @@ class QwenPlanNotForProgramsError(QwenAuthenticationError):
 
     default_hint = (
         "Plans that serve programs take a key of their own: `qwen-portal login --plan studio-intl` "
-        "(or studio, studio-us, studio-hk)."
+        f"(or {_OTHER_PLANS})."
     )
 
 

@@ -4,14 +4,23 @@ import re
 from collections.abc import Iterable
 from typing import NoReturn
 
-# Compiled when first used: nothing that lists accounts prints a server's text.
-_CONTROL = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+"
+# Compiled when first used: nothing that lists accounts prints a server's text. Such a text may be made to take long, so
+# each pattern looks at a character a fixed number of times: what one of its parts takes, the next does not begin with.
+
+# Controls, halves of characters, and what is not seen or turns the direction of writing.
+_CONTROL = (
+    r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff\U000e0000-\U000e007f]+"
+)
 _BEARER_OR_KEY = r"(?i)\b(bearer\s+)\S+|\bsk-[\w-]{8,}"
 # What an address must not carry into a message: https://user:password@host, ?api_key=value.
-_USER_INFO = r"(?i)\b([a-z][a-z0-9+.-]*://)[^/?#\s'\"]*@"
-_SECRET_IN_QUERY = r"(?i)([?&;][^=&\s'\"]*(?:key|token|secret|passw|auth|signature|credential)[^=&\s'\"]*=)[^&#\s'\"]+"  # noqa: S105 - a pattern
+_USER_INFO = r"(?<=://)[^/?#\s'\"]*@"
+_NAMES = "key|token|secret|passw|auth|signature|credential"
+_SECRET_IN_QUERY = rf"(?i)([?&;](?=[^?&;=\s'\"]*?(?:{_NAMES}))[^?&;=\s'\"]*+=)[^&#\s'\"]+"
 _ANSI = r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
 MASK = "****"
+# Of a server's text, in characters; far more than is ever shown.
+_LOOKED_AT = 64 * 1024
 
 
 class Secret:
@@ -82,11 +91,18 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
         limit: Characters kept at most.
         secrets: Values that must not appear, whatever they look like.
     """
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret.reveal(), MASK)
-    text = re.sub(_USER_INFO, rf"\1{MASK}@", text)
+    known = [secret for secret in secrets if secret]
+    # as it came, or what is cut off might be half of one; and again, for what an escape sequence had divided
+    text = _masked(text, known)[:_LOOKED_AT]
+    text = " ".join(re.sub(_CONTROL, " ", re.sub(_ANSI, "", text)).split())
+    text = _masked(text, known)
+    text = re.sub(_USER_INFO, f"{MASK}@", text)
     text = re.sub(_SECRET_IN_QUERY, rf"\1{MASK}", text)
     text = re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)
-    text = " ".join(re.sub(_CONTROL, " ", re.sub(_ANSI, "", text)).split())
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _masked(text: str, secrets: Iterable[Secret]) -> str:
+    for secret in secrets:
+        text = text.replace(secret.reveal(), MASK)
+    return text

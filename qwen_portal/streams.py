@@ -50,8 +50,8 @@ class _Stream:
         return self._headers
 
     def _begin(self, response: httpx.Response) -> None:
-        self._headers, self._ended, self._failure = response.headers, False, None
-        self._exchange.response_headers = response.headers
+        self._exchange.note_headers(response)
+        self._headers, self._ended, self._failure = self._exchange.response_headers, False, None
         secrets = self._exchange.secrets(response)
         self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"), secrets)
         self._waiting.clear()

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Resolve every requirements/*.in that has pins beside it, with hashes and without the address of any index: dev.txt, the
-# lanes (other versions of LangChain and openai) and the peers.  Usage: compile_requirements.sh UV [UV OPTION …]
+# lanes (other versions of LangChain and openai), the peers and the fuzzer.  Usage: compile_requirements.sh UV [UV OPTION …]
 set -eu
 uv=$1
 shift
@@ -37,6 +37,7 @@ done
 for name in lane-litellm-1.91.0 lane-litellm-1.100.0 lane-litellm-1.110.2; do
   pins $name --extra litellm $package "$@"
 done
+pins fuzz pyproject.toml "$@"
 for name in peer-openai peer-deepseek peer-xai peer-qwq peer-litellm; do
   pins $name "$@"
 done

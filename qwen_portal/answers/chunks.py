@@ -26,8 +26,8 @@ class ChunkReader:
 
     def __init__(self, host: str, request_id: str | None = None, secrets: Iterable[Secret] = ()) -> None:
         self._host = host
-        self._request_id = request_id
         self._secrets = tuple(secrets)
+        self._request_id = printable(request_id, limit=80, secrets=self._secrets) if request_id else None
         self._decoder = EventDecoder()
         self._answer = StreamedAnswer()
         self._aside = ""

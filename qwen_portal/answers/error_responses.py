@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from time import time
 
 from qwen_portal.answers.refusals import Refusal, read_refusal
@@ -41,7 +42,7 @@ def error_from_response(
     """
     refusal = read_refusal(status, content)
     if is_web_page(headers, content):
-        return _web_page(refusal, headers, host)
+        return _web_page(refusal, headers, host, secrets)
     if not refusal.message:
         refusal = refusal._replace(message=content.decode("utf-8", "replace"))
     error = error_from_refusal(refusal, host=host, secrets=secrets, headers=headers)
@@ -68,7 +69,7 @@ def error_from_refusal(
         f"{host} answered {said or 'nothing'} ({label}).",
         status=refusal.status,
         code=shown or None,
-        request_id=_request_id(headers or {}, refusal),
+        request_id=_request_id(headers or {}, refusal, secrets),
         retry_after=_retry_after(headers or {}),
     )
     if isinstance(error, QwenQuotaExceededError):
@@ -76,14 +77,14 @@ def error_from_refusal(
     return error
 
 
-def _web_page(refusal: Refusal, headers: Mapping[str, str], host: str) -> QwenAPIError:
+def _web_page(refusal: Refusal, headers: Mapping[str, str], host: str, secrets: Iterable[Secret]) -> QwenAPIError:
     is_servers = refusal.status >= _SERVER
     return (refusal.error_class() if is_servers else QwenConnectionError)(
         f"{host} answered a web page, not JSON: a gateway, a firewall or a proxy is in the way "
         f"(HTTP {refusal.status}).",
         kind=None if is_servers else "firewall",
         status=refusal.status,
-        request_id=_request_id(headers, refusal),
+        request_id=_request_id(headers, refusal, secrets),
         retry_after=_retry_after(headers),
     )
 
@@ -102,22 +103,28 @@ def is_web_page(headers: Mapping[str, str], content: bytes) -> bool:
     return "text/html" in headers.get("content-type", "") or content.lstrip()[:1] == b"<"
 
 
-def _request_id(headers: Mapping[str, str], refusal: Refusal) -> str | None:
+def _request_id(headers: Mapping[str, str], refusal: Refusal, secrets: Iterable[Secret]) -> str | None:
     found = headers.get("x-request-id") or refusal.request_id
-    return printable(found, limit=80) if found else None
+    return printable(found, limit=80, secrets=secrets) if found else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Read Retry-After, in seconds or as a date (RFC 9110 §10.2.3)."""
     value = headers.get("retry-after", "")
+    # a number that no clock counts is no ValueError
+    with suppress(ValueError, OverflowError):
+        return max(0.0, _seconds(value))
+    return None
+
+
+def _seconds(value: str) -> float:
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
-        return None
+        return parsedate_to_datetime(value).timestamp() - time()
+    if not isfinite(seconds):
+        raise ValueError
+    return seconds
 
 
 def _reset_time(text: str) -> float | None:

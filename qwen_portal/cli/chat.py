@@ -18,8 +18,9 @@ from qwen_portal.secrets import printable
 from qwen_portal.service.models import CODER, VISION
 from qwen_portal.session import Session
 
-# A model's answer is not to move the cursor or rename the window; line breaks and tabs stay.
-_CONTROLS = dict.fromkeys(code for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t")
+# A model's answer is not to move the cursor, rename the window or look like another text; line breaks and tabs stay.
+_DIRECTIONS = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_CONTROLS = dict.fromkeys(code for code in [*range(32), *range(127, 160), *_DIRECTIONS] if chr(code) not in "\n\t")
 _WHOLE = {"stop", "tool_calls"}
 
 Message = dict[str, Any]

@@ -10,16 +10,16 @@ import click
 
 from qwen_portal.account.record import Account, require_usable
 from qwen_portal.auth import PortalAuth
+from qwen_portal.cli.offered import offered
 from qwen_portal.cli.table import table
 from qwen_portal.errors import QwenError, QwenModelNotFoundError, QwenQuotaExceededError
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import send
 from qwen_portal.requests.chat_request import RequestBuilder
-from qwen_portal.service.models import CATALOGUE, model_id
+from qwen_portal.service.models import CATALOGUE, known_ids, model_id
 from qwen_portal.session import Session
 
 OK = "ok"
-_ASKED = (*CATALOGUE, "qwen3-coder-plus", "qwen3-coder-flash")
 # For an answer of a few words, retries included.
 _SECONDS = 60.0
 _RETRIES = 2
@@ -34,25 +34,25 @@ class _Check(NamedTuple):
 
 
 @click.command()
-@click.option(
-    "-m", "--model", "models", multiple=True, help="Model id; may be given repeatedly. Default: all known ones."
-)
+@click.option("-m", "--model", "models", multiple=True, help="Model id; may be given repeatedly.")
 @click.option("--json", "as_json", is_flag=True, help='Print {"checks": […]}.')
 @click.pass_context
 def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> None:
-    """Ask each account for each known model; one small request per model.
+    """Ask each account for models; one small request per model.
+
+    Without -m these are the two ids, and what the account's service lists and the catalogue knows.
 
     The result is ok, not offered, quota or error. What is found changes nothing: no account is left alone because of
     it, and each is asked, in its cool-down too. The exit code is 1 if coder-model or vision-model fails; what else a
     plan offers differs.
     """
-    wanted = list(dict.fromkeys(model_id(name.strip()) for name in models)) or list(_ASKED)
-    if "" in wanted:
+    named = list(dict.fromkeys(model_id(name.strip()) for name in models))
+    if "" in named:
         raise click.BadParameter("a model needs a name.", ctx=ctx, param_hint="'-m'")
     session = Session()
     # nobody signed in: the same error as for a chat
     accounts = session.list() or [session.choose()]
-    pairs = [(account, model) for account in accounts for model in wanted]
+    pairs = [(account, model) for account in accounts for model in named or _known(session, account)]
     checks: list[_Check] = []
     try:
         with click.progressbar(_checks(session, pairs), length=len(pairs), label="Checking", file=sys.stderr) as bar:
@@ -62,6 +62,16 @@ def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> No
         _print(checks, as_json=as_json)
     if any(check.model in CATALOGUE and check.result != OK for check in checks):
         ctx.exit(1)
+
+
+def _known(session: Session, account: Account) -> list[str]:
+    """Return what is worth asking an account for; a service's list has models that do not chat, too."""
+    try:
+        listed = offered(session, account)
+    except QwenError as exc:
+        click.echo(f"{account.label}: no list of models ({exc.message}); the two ids alone are asked for.", err=True)
+        listed = []
+    return list(dict.fromkeys((*CATALOGUE, *(model for model in listed if model in known_ids()))))
 
 
 def _print(checks: list[_Check], *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import click
 from qwen_portal.account.damaged import mark_damaged
 from qwen_portal.cli.table import account_in_use, table
 from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
+from qwen_portal.secrets import printable
 from qwen_portal.session import Session
 from qwen_portal.storage.index import FileIndex
 from qwen_portal.text import format_duration, shell_quote
@@ -106,4 +107,5 @@ def _check() -> None:
     started = time.monotonic()
     answer = PortalClient().chat([{"role": "user", "content": "Answer with: ok"}], max_tokens=16)
     seconds = time.monotonic() - started
-    click.echo(f"Check: {answer.get('model') or 'the model'} answered within {seconds:.1f} s.", err=True)
+    model = printable(answer.get("model") or "the model", limit=120)
+    click.echo(f"Check: {model} answered within {seconds:.1f} s.", err=True)

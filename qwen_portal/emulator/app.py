@@ -18,7 +18,7 @@ from qwen_portal.emulator.state import LogEntry, State
 from qwen_portal.emulator.streaming import Dropped, EventStream, Held, Silence
 
 # The hosts that a TLS bridge in front of the emulator passes on: those of the service and of its key plans.
-_SERVICE_DOMAINS = (".qwen.ai", ".aliyuncs.com")
+_SERVICE_DOMAINS = (".qwen.ai", ".aliyuncs.com", ".qwencloudapi.com")
 
 _PLACES = {
     "/api/v1/oauth2/device/code": Place.DEVICE,

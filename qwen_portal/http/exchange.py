@@ -35,6 +35,7 @@ from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
 
 _OK = 200
+_HEADER_LIMIT = 1000
 
 
 class Exchange:
@@ -74,9 +75,9 @@ class Exchange:
         # what a stream brings is limited event by event, and its time is watched by who reads it
         limits = BodyLimits(None) if is_stream else BodyLimits(deadline=time.monotonic() + left)
         return pool.build_request(
-            "POST",
+            self.request.method,
             self.request.url,
-            content=self.content,
+            content=self.content if self.request.method == "POST" else None,
             headers=dict(self.request.headers),
             timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
             extensions={"trace": trace, EXTENSION: limits},
@@ -99,7 +100,7 @@ class Exchange:
         Raises:
             QwenAPIError: It is none.
         """
-        self.response_headers = response.headers
+        self.note_headers(response)
         answer = self._collected(response) if self.is_stream(response) else self._whole(response)
         if answer is None:
             raise self.refused(response)
@@ -140,7 +141,7 @@ class Exchange:
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
         """Make the error of an answer that is none; a bearer echoed by the server is masked."""
-        self.response_headers = response.headers
+        self.note_headers(response)
         return self.explained(
             error_from_response(
                 response.status_code,
@@ -150,6 +151,14 @@ class Exchange:
                 secrets=self.secrets(response),
             )
         )
+
+    def note_headers(self, response: httpx.Response) -> None:
+        """Keep an answer's headers, which callbacks and a proxy's clients are to see, as they may be shown and sent."""
+        secrets = self.secrets(response)
+        self.response_headers = {
+            name: printable(value, limit=_HEADER_LIMIT, secrets=secrets).encode("ascii", "replace").decode()
+            for name, value in response.headers.items()
+        }
 
     def secrets(self, response: httpx.Response) -> list[Secret]:
         """Return what the server was told, and nobody else is to read."""

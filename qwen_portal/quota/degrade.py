@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from qwen_portal.requests.chat_request import PreparedRequest, merged
+from qwen_portal.requests.chat_request import TOKEN_FIELDS, PreparedRequest, merged
 
 MOST_TOKENS = 1024
 # What makes more of an answer than text, or ties it to a form that a cut would break; `guided_json` and its like too.
@@ -32,8 +32,9 @@ def is_plain(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
 
 def degraded(request: PreparedRequest) -> PreparedRequest:
     """Return the request for at most 1,024 tokens, of which thinking may take half."""
-    limit = min(request.body.get("max_tokens", MOST_TOKENS), MOST_TOKENS)
-    body = {**request.body, "max_tokens": limit}
+    limits = {name: request.body[name] for name in TOKEN_FIELDS if name in request.body}
+    limit = min([*limits.values(), MOST_TOKENS])
+    body = {**request.body, **dict.fromkeys(limits, limit), "max_tokens": limit}
     budget = body.pop("thinking_budget", None)
     if isinstance(budget, int | float) and limit > 1:
         body["thinking_budget"] = min(budget, limit // 2)

@@ -32,7 +32,7 @@ _PORTAL_FIELDS = frozenset(
         *("vl_high_resolution_images", "metadata"),
     }
 )
-_TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
+TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class PreparedRequest:
         body: What is sent as JSON.
         model: The id the user asked for, without prefix.
         read: Makes a whole answer of the JSON that came, or raises UnreadableError.
+        method: ``GET`` has no body.
     """
 
     url: str
@@ -52,6 +53,7 @@ class PreparedRequest:
     body: Mapping[str, Any]
     model: str
     read: Callable[[dict[str, Any]], dict[str, Any]] = whole_answer
+    method: str = "POST"
 
 
 class RequestBuilder:
@@ -92,7 +94,7 @@ class RequestBuilder:
         """
         plan = find_plan(credential.plan)
         body = merged({"model": model, "messages": list(messages), **params})
-        limit = output_limit(body, plan)
+        limits = output_limits(body, plan)
         allow_images = body.pop("allow_images", False)
         extra_headers = body.pop("extra_headers", None) or {}
         wanted = model_id(str(body["model"]))
@@ -112,7 +114,7 @@ class RequestBuilder:
         body["messages"] = sendable(body["messages"])
         if refused := settle_thinking(body, model_on(plan, wanted)):
             self._warn_once("thinking", wanted, f"{wanted} {refused}")
-        self._limit_output(body, wanted, limit)
+        self._limit_output(body, wanted, limits, _wishes(body, plan))
         body["stream"] = stream
         options = body.pop("stream_options", None) or {}
         if stream and options.get("include_usage") is not False:
@@ -125,16 +127,15 @@ class RequestBuilder:
             model=wanted,
         )
 
-    def _limit_output(self, body: dict[str, Any], model: str, limit: int | None) -> None:
-        requested = _requested_tokens(body)
-        for name in ("output_cap", *_TOKEN_FIELDS):
+    def _limit_output(
+        self, body: dict[str, Any], model: str, limits: Mapping[str, int], wishes: Mapping[str, int]
+    ) -> None:
+        for name in ("output_cap", *TOKEN_FIELDS):
             body.pop(name, None)
-        if limit is not None:
-            body["max_tokens"] = limit
-            if requested is not None and requested > limit:
-                self._warn_once(
-                    "cap", model, f"max_tokens {requested:,} is above what {model} gives; {limit:,} is sent"
-                )
+        body.update(limits)
+        for name, wish in wishes.items():
+            if wish > limits[name]:
+                self._warn_once("cap", model, f"{name} {wish:,} is above what {model} gives; {limits[name]:,} is sent")
 
     def _drop(self, body: dict[str, Any], *, strict: bool) -> None:
         for name in [name for name, value in body.items() if value is None or (name == "tools" and not value)]:
@@ -162,28 +163,32 @@ def _tokens(name: str, value: Any) -> int:
         raise QwenBadRequestError(f"{name} is {value!r}.", hint="It takes a whole number of tokens.") from None
 
 
-def output_limit(params: Mapping[str, Any], plan: Plan) -> int | None:
-    """Return the ``max_tokens`` that a request is sent with: the smallest of what was asked for and the cap.
+def output_limits(params: Mapping[str, Any], plan: Plan) -> dict[str, int]:
+    """Return the limits on output that a request is sent with: what was asked for, none above the cap.
 
-    Without a wish the portal gets the cap, because its own default is small and cuts answers with "stop".
+    On key plans ``max_tokens`` and ``max_completion_tokens`` are two limits, since some models count their thinking
+    towards the second alone; the portal knows ``max_tokens`` alone and gets the smaller of both. Without a wish the
+    portal gets the cap, because its own default is small and cuts answers with "stop".
 
     Args:
         params: A request's ``model`` and further parameters, as for :meth:`RequestBuilder.chat`.
         plan: The account's plan.
 
     Returns:
-        Tokens, or ``None`` where neither the caller nor the service names a limit.
+        Tokens by the field's name; none where neither the caller nor the service names a limit.
 
     Raises:
         QwenBadRequestError: A limit is not a number.
     """
     body = merged(params)
-    requested = _requested_tokens(body)
+    wishes = _wishes(body, plan)
     override = body.get("output_cap")
     cap = output_cap(str(body["model"]), plan) if override is None else _tokens("output_cap", override)
-    if requested is None:
-        return cap if plan.is_oauth else None
-    return requested if cap is None else min(requested, cap)
+    if cap is None:
+        return wishes
+    if plan.is_oauth and not wishes:
+        return {"max_tokens": cap}
+    return {name: min(wish, cap) for name, wish in wishes.items()}
 
 
 def merged(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,8 +198,9 @@ def merged(params: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _requested_tokens(body: Mapping[str, Any]) -> int | None:
-    return min((_tokens(name, body[name]) for name in _TOKEN_FIELDS if body.get(name) is not None), default=None)
+def _wishes(body: Mapping[str, Any], plan: Plan) -> dict[str, int]:
+    wishes = {name: _tokens(name, body[name]) for name in TOKEN_FIELDS if body.get(name) is not None}
+    return {"max_tokens": min(wishes.values())} if plan.is_oauth and wishes else wishes
 
 
 def _with_content(message: Mapping[str, Any]) -> Mapping[str, Any]:

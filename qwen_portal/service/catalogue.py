@@ -5,7 +5,7 @@ docs/protocol.md follow from it. The columns are explained in :mod:`qwen_portal.
 the first that fits counts.
 """
 
-from qwen_portal.service.rows import OAUTH, EmbeddingModel, Input, Model, Plan, Refused
+from qwen_portal.service.rows import OAUTH, Difference, EmbeddingModel, Input, Model, Plan, Refused
 
 _STUDIO = Plan(
     name="studio",
@@ -165,6 +165,10 @@ MODEL_ROWS = (
           source=f"{_PRESETS}; {_PRICES}; {_SCHEMA}", seen="2026-11-25"),
     Model(("qwen3-vl-plus*",), _256K, 32_768, _IMAGE, "on request", _BOTH,
           source=_PRICES, seen="2026-11-25"),
+    Model(("qwen-plus-2025-01-25",), _128K, 8_192, _TEXT, "never", _BOTH,
+          source=_PRICES, seen="2026-11-27"),
+    Model(("qwen-plus-2025-04-28", "qwen-plus-2025-07-14"), _128K, 16_384, _TEXT, "on request", _BOTH,
+          source=_PRICES, seen="2026-11-27"),
     Model(("qwen-plus*", "qwen-flash*"), _MILLION, 32_768, _TEXT, "on request", _BOTH, json_schema=True,
           source=f"{_PRICES}; {_SCHEMA}", seen="2026-11-25"),
     Model(("qwq-plus*",), _128K, 8_192, _TEXT, "always", _BOTH,
@@ -193,5 +197,28 @@ EMBEDDING_ROWS = (
                    source=f"{_EMBEDDING}; 256 and less: in Beijing alone", seen="2026-11-25"),
     EmbeddingModel("text-embedding-v2", (1536,), texts=25, tokens=2_048,
                    source=_EMBEDDING, seen="2026-11-25"),
+)
+
+# What others publish otherwise, and why it is not taken over.
+_INPUT = "The input that is left of the window when room for an answer is set aside."
+_OLD = "Models before qwen3.5: no plan of this package stands on them, and the service judges what they are asked."
+DIFFERENCES = (
+    Difference("LiteLLM", ("qwen4-*", "qwen3.[5-9]-*"), "context", 991_808, _INPUT),
+    Difference("LiteLLM", ("qwen3-coder-*", "qwen-flash*", "qwen-plus*"), "context", 997_952, _INPUT),
+    Difference("LiteLLM", ("qwen3-max*",), "context", 258_048, _INPUT),
+    Difference("LiteLLM", ("qwen3-vl-plus*",), "context", 260_096, _INPUT),
+    Difference("LiteLLM", ("qwen-plus-2025-0[1-7]-*",), "context", 129_024, _INPUT),
+    Difference("LiteLLM", ("qwq-plus*",), "context", 98_304, "The input that is left beside thoughts."),
+    Difference("LiteLLM", ("qwen-plus",), "context", 129_024, "It stands for a later snapshot by now."),
+    Difference("LiteLLM", ("qwen-plus",), "output", 16_384, "It stands for a later snapshot by now."),
+    Difference("LiteLLM", ("qwen-plus-2025-01-25",), "thinks", theirs=True,
+               why="Hybrid thinking came with the snapshot of 2025-04-28."),
+    Difference("LiteLLM", ("qwen3-coder-*",), "thinks", theirs=True, why="The vendor: without thinking."),
+    Difference("LiteLLM", ("qwen3-max*", "qwen-plus*", "qwen-flash*"), "json_schema", theirs=False,
+               why=f"{_SCHEMA}: it lists them."),
+    Difference("LiteLLM", ("qwen-coder", "qwen-max", "qwen-turbo*"), "limits", "known", _OLD),
+    Difference("LiteLLM", ("qwen3-*b*", "qwen3-next-*", "qwen3-vl-*b-*"), "limits", "known", _OLD),
+    Difference("LiteLLM", ("qwen3.8-omni-*",), "limits", "known", "It speaks, which this package does not."),
+    Difference("qwen-code", ("qwen3.8-max*",), "off", "reasoning_effort", f"{_THINKING}: enable_thinking."),
 )
 # fmt: on

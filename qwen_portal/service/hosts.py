@@ -5,6 +5,7 @@ its plan's host or to the user's URL. The check is made on the parsed address, w
 each request.
 """
 
+import contextlib
 import re
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
@@ -14,8 +15,11 @@ from qwen_portal.secrets import printable
 
 _QWEN = "qwen.ai"
 _UNSAFE = r"[^\x21-\x7e]|[\\%<>\"'`{}|^]"
-_HOST = r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z"
-
+# RFC 1123 §2.1, with the lengths of RFC 1035 §2.3.4
+_HOST = r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*\Z"
+_ENCODED = "xn--"
+# Resolvers read 2130706433, 127.1 and 0x7f.1 as addresses; so does the WHATWG's "ends in a number".
+_NUMBER = r"(^|\.)(\d+|0x[0-9a-f]*)\Z"
 
 # This machine, as far as plain http goes; nothing else bypasses the proxy variables, so nothing else may be http.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -29,12 +33,22 @@ def is_loopback(host: str) -> bool:
 def _is_host(name: str) -> bool:
     if not re.match(_HOST, name):
         return False
-    try:
-        # what begins as an encoded name must be one, or the HTTP library fails at every request
-        name.encode("ascii").decode("idna")
-    except UnicodeError:
+    if _ENCODED in name:
+        # what begins as an encoded name must be one to the HTTP library, or it fails at every request
+        import idna
+
+        with contextlib.suppress(UnicodeError):
+            return bool(idna.decode(name))
         return False
-    return True
+    return not re.search(_NUMBER, name) or _is_ipv4(name)
+
+
+def _is_ipv4(name: str) -> bool:
+    import ipaddress
+
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.IPv4Address(name))
+    return False
 
 
 def _parse(url: str) -> SplitResult:
@@ -50,7 +64,9 @@ def _parse(url: str) -> SplitResult:
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise _refused(url, "it carries a query or fragment")
     host = parts.hostname or ""
-    if not (_is_host(host) or is_loopback(host)) or port == 0:
+    # nothing beside what was read: [v1.qwen.ai] and [::1].qwen.ai name other hosts to other programs, or none
+    plain = _authority(host, port)
+    if not (_is_host(host) or is_loopback(host)) or port == 0 or parts.netloc.lower() != plain:
         raise _refused(url, "its host name is not a plain one")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise _refused(url, "only https is accepted (plain http for this machine alone)")
@@ -63,13 +79,16 @@ def _refused(
     return QwenHostNotAllowedError(f"The address {printable(url, limit=120)!r} is refused: {why}.", hint=hint)
 
 
+def _authority(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
+
+
 def origin(url: str) -> str:
     """Return ``scheme://host[:port]`` of an address, without a default port."""
     parts = urlsplit(url)
     default = {"https": 443, "http": 80}.get(parts.scheme)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = "" if parts.port in (None, default) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
+    return f"{parts.scheme}://{_authority(parts.hostname or '', None if parts.port == default else parts.port)}"
 
 
 def user_url(url: str) -> str:

@@ -75,15 +75,17 @@ def catalogue(plan: Plan) -> list[dict[str, Any]]:
         One dict per model: ``id``, ``name`` (what is sent), ``context`` and ``max_output`` (tokens),
         ``inputs`` (``["text", "image"]``), ``thinking`` (bool).
     """
-    return [
-        {
-            "id": model,
-            "name": name_on(plan, model),
-            "context": row.context,
-            "max_output": row.output,
-            "inputs": list(row.inputs),
-            "thinking": row.thinks != "never",
-        }
-        for model in CATALOGUE
-        for row in (model_on(plan, model),)
-    ]
+    return [described(plan, model) for model in CATALOGUE]
+
+
+def described(plan: Plan, model: str) -> dict[str, Any]:
+    """Return what is known of one model, as :func:`catalogue` has it; ``None`` and ``[]`` for what is not known."""
+    row = model_on(plan, model)
+    return {
+        "id": model_id(model),
+        "name": name_on(plan, model),
+        "context": row.context,
+        "max_output": row.output,
+        "inputs": list(row.inputs),
+        "thinking": row.thinks != "never" if row.inputs else None,
+    }

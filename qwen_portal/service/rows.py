@@ -101,3 +101,21 @@ class EmbeddingModel(NamedTuple):
     tokens: int
     source: str
     seen: str
+
+
+class Difference(NamedTuple):
+    """A fact that somebody else publishes otherwise, and why ours stands.
+
+    Attributes:
+        whose: Who publishes it, as ``scripts/check_catalogue.py`` calls them.
+        ids: Patterns of the ids it is about.
+        field: What it is about.
+        theirs: Their value; another one is a new difference.
+        why: Why ours stands.
+    """
+
+    whose: str
+    ids: tuple[str, ...]
+    field: str
+    theirs: Any
+    why: str

@@ -10,7 +10,7 @@ from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import OAUTH
 from qwen_portal.storage.record_version import refuse_newer
-from qwen_portal.untrusted_json import LATEST_SECONDS, json_object, moment
+from qwen_portal.untrusted_json import LATEST_SECONDS, json_object, moment, token
 
 if TYPE_CHECKING:
     from qwen_portal.service.plans import Kind
@@ -245,10 +245,10 @@ def _new_generation(now: float) -> int:
 
 
 def _token(value: object) -> Secret:
-    # a line break would end the header that carries it
-    if not isinstance(value, str) or not value or not value.isprintable():
+    found = token(value)
+    if found is None:
         raise ValueError
-    return Secret(value)
+    return Secret(found)
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+import httpx
 import pytest
 
 from qwen_portal.account.cool_downs import CoolDown
@@ -16,6 +17,7 @@ from qwen_portal.session import Session
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run, run_program
 from tests.login_never_lost.accounts import sign_in_as
+from tests.scripted import answering
 
 KNOWN = [
     "coder-model",
@@ -43,6 +45,44 @@ def test_each_account_is_asked_for_each_known_model(emulator: Emulator) -> None:
     assert all(set(check) == {"account", "model", "result", "seconds", "message"} for check in found)
     assert [entry.account for entry in emulator.chats()] == [1] * 4 + [2] * 4
     assert all(entry.body["max_tokens"] == 16 for entry in emulator.chats())
+
+
+def test_what_the_plan_lists_and_the_catalogue_knows_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service's list has pictures, voices and embeddings too; with -m there is no need of a list."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    asked: list[str] = []
+
+    def service(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if request.method == "GET":
+            return httpx.Response(200, json={"data": [{"id": "qwen3.8-max"}, {"id": "wan3.0-video"}]})
+        message = {"role": "assistant", "content": "ok"}
+        return httpx.Response(200, json={"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
+
+    with answering(service, monkeypatch):
+        _, found = checks()
+        assert [check["model"] for check in found] == ["coder-model", "vision-model", "qwen3.8-max"]
+        assert asked == ["GET", "POST", "POST", "POST"]
+        checks("-m", "coder-model")
+    assert asked[4:] == ["POST"]
+
+
+def test_a_service_without_a_list_is_asked_for_the_two_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What kept the list away is said, and is no failure by itself."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    message = {"role": "assistant", "content": "ok"}
+    answer = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+
+    def service(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(404) if request.method == "GET" else httpx.Response(200, json=answer)
+
+    with answering(service, monkeypatch):
+        result = run("check", "--json")
+    assert result.exit_code == 0
+    assert [check["model"] for check in json.loads(result.stdout)["checks"]] == ["coder-model", "vision-model"]
+    assert "no list of models" in result.stderr
 
 
 def test_named_models_alone_are_asked_for(signed_in: Emulator) -> None:

@@ -1,10 +1,16 @@
 """``qwen-portal models``: the catalogue of the account's plan."""
 
 import json
+from typing import Any
+
+import httpx
+import pytest
 
 import qwen_portal
+from qwen_portal.emulator import Emulator
 from tests.canaries import KEY
 from tests.cli.program import run
+from tests.scripted import answering
 
 
 def test_json_is_the_catalogue() -> None:
@@ -19,3 +25,57 @@ def test_a_person_reads_what_is_sent_on_their_plan() -> None:
     run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
     assert "coder-model   qwen3-coder-plus " in run("models").stdout
     assert "text, image" in run("models").stdout
+
+
+LISTED = ["qwen3.7-plus", "qwen3.8-max", "wan3.0-video"]
+
+
+def remote(monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
+    """Run `models --remote` with a key of Model Studio; its service lists three models."""
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    body = {"object": "list", "data": [{"id": name} for name in LISTED]}
+    with answering(lambda request: httpx.Response(200, json=body), monkeypatch):
+        result = run("models", "--remote", *options)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_the_services_list_stands_beside_the_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two ids first, whether what they stand for is offered, then the list with what is known of it."""
+    models: list[dict[str, Any]] = json.loads(remote(monkeypatch, "--json"))["models"]
+    assert [(model["id"], model["name"], model["offered"]) for model in models] == [
+        ("coder-model", "qwen3.7-plus", True),
+        ("vision-model", "qwen3.6-plus", False),
+        *((name, name, True) for name in LISTED),
+    ]
+    assert [model["max_output"] for model in models] == [65_536, 8_192, 65_536, 131_072, None]
+    assert models[-1] | {"id": "", "name": ""} == {
+        "id": "",
+        "name": "",
+        "context": None,
+        "max_output": None,
+        "inputs": [],
+        "thinking": None,
+        "offered": True,
+    }
+
+
+def test_a_person_sees_what_is_not_offered_and_what_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One table."""
+    lines = [line.split() for line in remote(monkeypatch).splitlines()]
+    assert lines[0][-1] == "OFFERED"
+    assert lines[2][-1] == "no"
+    assert lines[-1] == ["wan3.0-video", "wan3.0-video", *"???", "?", "yes"]
+
+
+def test_without_remote_nothing_is_asked(signed_in: Emulator) -> None:
+    """The catalogue is on this machine."""
+    assert run("models").exit_code == 0
+    assert signed_in.log() == []
+
+
+def test_nobody_signed_in_has_no_service_to_ask() -> None:
+    """Exit code 4, as for every command that needs a sign-in."""
+    result = run("models", "--remote")
+    assert (result.exit_code, result.stdout) == (4, "")

@@ -71,9 +71,9 @@ def test_a_key_from_the_environment_is_an_account(monkeypatch: pytest.MonkeyPatc
     """It is of kind env, comes first, and takes over from the active account."""
     run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
-    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "token-intl")
     env, stored = records()
-    assert (env["kind"], env["plan"], env["active"], env["store"]) == ("env", "studio-intl", True, "environment")
+    assert (env["kind"], env["plan"], env["active"], env["store"]) == ("env", "token-intl", True, "environment")
     assert (env["expires_at"], env["exhausted_until"], env["needs_login"]) == (None, None, False)
     assert (stored["kind"], stored["active"]) == ("key", False)
     assert_none_in(run("status").output)
@@ -174,4 +174,4 @@ def test_check_of_a_service_that_has_ended_names_the_way_out(signed_in: Emulator
     result = run("status", "--check")
     assert result.exit_code == 4
     assert "default" in result.stdout
-    assert "qwen-portal login --plan coding-intl" in result.stderr
+    assert "qwen-portal login --plan studio-intl" in result.stderr

@@ -69,6 +69,41 @@ def test_the_cap_holds_wherever_the_wish_stands(plan: str, params: dict[str, Any
     assert "max_completion_tokens" not in body
 
 
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        ({}, {}),
+        ({"max_tokens": 100}, {"max_tokens": 100}),
+        ({"max_completion_tokens": 100}, {"max_completion_tokens": 100}),
+        ({"max_tokens": 100, "max_completion_tokens": 50}, {"max_tokens": 100, "max_completion_tokens": 50}),
+        ({"max_tokens": 10**6, "max_completion_tokens": 50}, {"max_tokens": 65_536, "max_completion_tokens": 50}),
+        ({"max_tokens": 50, "max_completion_tokens": 10**6}, {"max_tokens": 50, "max_completion_tokens": 65_536}),
+        (
+            {"model": "vision-model", "extra_body": {"max_tokens": 10**6}, "max_completion_tokens": 10**6},
+            {"max_tokens": 8_192, "max_completion_tokens": 8_192},
+        ),
+        ({"model": "qwen3.6-plus", "max_completion_tokens": 10**6}, {"max_completion_tokens": 65_536}),
+        ({"model": "glm-5", "max_completion_tokens": 10**6}, {"max_completion_tokens": 10**6}),
+        (
+            {"output_cap": 10, "max_tokens": 50, "max_completion_tokens": 5},
+            {"max_tokens": 10, "max_completion_tokens": 5},
+        ),
+    ],
+)
+def test_a_key_plan_gets_each_limit_as_it_was_given(params: dict[str, Any], sent: dict[str, int]) -> None:
+    """Models before qwen4-max count their thinking towards the second alone; each is capped, none is invented."""
+    body = shape("studio", **params).body
+    assert {name: value for name, value in body.items() if "tokens" in name} == sent
+
+
+def test_each_limit_that_is_lowered_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    """A limit that is kept is not spoken of."""
+    with caplog.at_level(logging.WARNING, "qwen_portal"):
+        shape("studio", max_tokens=50, max_completion_tokens=10**6)
+    (record,) = caplog.records
+    assert record.message.startswith("max_completion_tokens 1,000,000 is above what coder-model gives; 65,536 is sent")
+
+
 def test_lowering_is_told_once_per_model(caplog: pytest.LogCaptureFixture) -> None:
     """A line per call would be noise in an agent."""
     builder, credential = (

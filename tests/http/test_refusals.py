@@ -164,7 +164,7 @@ def test_what_stands_beside_the_events_is_told(monkeypatch: pytest.MonkeyPatch) 
         answering(lambda request: response, monkeypatch),
         pytest.raises(QwenStreamError, match="It said: upstream says no") as caught,
     ):
-        list(qwen_portal.PortalClient(api_key=KEY, plan="studio", max_retries=0).stream(HELLO))
+        list(qwen_portal.PortalClient(api_key=KEY, plan="coding", max_retries=0).stream(HELLO))
     assert KEY not in str(caught.value)
 
 
@@ -172,7 +172,7 @@ def test_a_bearer_in_an_event_is_masked(monkeypatch: pytest.MonkeyPatch) -> None
     """A server that echoes the header into a stream."""
     response = httpx.Response(200, content=event_error(400, "X", f"no {KEY}"), headers={"content-type": SSE})
     with answering(lambda request: response, monkeypatch), pytest.raises(QwenAPIError) as caught:
-        list(qwen_portal.PortalClient(api_key=KEY, plan="studio", max_retries=0).stream(HELLO))
+        list(qwen_portal.PortalClient(api_key=KEY, plan="coding", max_retries=0).stream(HELLO))
     assert KEY not in str(caught.value)
 
 

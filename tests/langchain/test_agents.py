@@ -69,7 +69,7 @@ def test_an_agents_model_can_be_chosen_by_the_config(emulator: Emulator) -> None
 
 
 def test_a_structured_answer_is_asked_for_by_a_tool(emulator: Emulator) -> None:
-    """The profile says that Qwen guarantees no schema, so the agent forces a tool instead."""
+    """The profile says that the portal's model is not known to keep to a schema, so the agent forces a tool instead."""
     agent = create_agent(ChatQwenPortal(enable_thinking=True), [add], response_format=Result)
     assert agent.invoke(QUESTION)["structured_response"] == Result(value=42)
     assert {entry.body.get("tool_choice") for entry in emulator.chats()} == {"required"}

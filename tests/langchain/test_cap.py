@@ -53,8 +53,8 @@ def _configured(field: str, value: Any, **options: Any) -> Any:
 WAYS: dict[str, Callable[[], Any]] = {
     # the constructor
     "constructor": lambda: ChatQwenPortal(max_tokens=HUGE).invoke("Hi"),
-    "constructor, other spelling": lambda: ChatQwenPortal(max_completion_tokens=HUGE).invoke("Hi"),  # type: ignore[call-arg]
-    "constructor, both": lambda: ChatQwenPortal(max_tokens=HUGE, max_completion_tokens=HUGE).invoke("Hi"),  # type: ignore[call-arg]
+    "constructor, other spelling": lambda: ChatQwenPortal(max_completion_tokens=HUGE).invoke("Hi"),
+    "constructor, both": lambda: ChatQwenPortal(max_tokens=HUGE, max_completion_tokens=HUGE).invoke("Hi"),
     "constructor, streaming": lambda: ChatQwenPortal(max_tokens=HUGE, streaming=True).invoke("Hi"),
     "model_kwargs": lambda: ChatQwenPortal(model_kwargs={"max_tokens": HUGE}).invoke("Hi"),
     "model_kwargs, other": lambda: ChatQwenPortal(model_kwargs={"max_completion_tokens": HUGE}).invoke("Hi"),
@@ -117,6 +117,34 @@ def test_no_way_leads_past_the_cap(way: str, emulator: Emulator) -> None:
     assert "max_completion_tokens" not in entry.body
     assert entry.body["max_tokens"] == {"coder-model": CODER_CAP, "vision-model": VISION_CAP}[entry.body["model"]]
     assert ("vision" in way) == (entry.body["model"] == "vision-model")
+
+
+@pytest.mark.parametrize(
+    ("model", "call", "sent"),
+    [
+        ({"max_tokens": HUGE}, {}, {"max_tokens": CODER_CAP}),
+        ({"max_completion_tokens": HUGE}, {}, {"max_completion_tokens": CODER_CAP}),
+        ({"max_tokens": 9, "max_completion_tokens": 7}, {}, {"max_tokens": 9, "max_completion_tokens": 7}),
+        ({"max_tokens": 9}, {"max_completion_tokens": 7}, {"max_completion_tokens": 7}),
+        ({"max_completion_tokens": 9}, {"max_tokens": 7}, {"max_tokens": 7}),
+        ({}, {}, {}),
+    ],
+)
+def test_a_key_plan_gets_each_limit_as_it_was_given(
+    model: dict[str, Any],
+    call: dict[str, Any],
+    sent: dict[str, int],
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a call says replaces what the model says, by whatever name; a trace shows what is sent."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    chat = ChatQwenPortal(api_key="sk-x", plan="studio-intl", **model)
+    chat.invoke("Hi", **call)
+    (entry,) = emulator.chats()
+    assert {name: value for name, value in entry.body.items() if "tokens" in name} == sent
+    shown = chat._get_invocation_params(**call)
+    assert {name: value for name, value in shown.items() if "tokens" in name} == sent
 
 
 def test_there_is_no_client_to_go_around_the_cap() -> None:

@@ -69,6 +69,7 @@ SENT: dict[str, tuple[Any, dict[str, Any]]] = {
     "thinking_budget": (50, {"thinking_budget": 50}),
     "preserve_thinking": (True, {"preserve_thinking": True}),
     "output_cap": (100, {"max_tokens": 100}),
+    "max_completion_tokens": (100, {"max_tokens": 100}),
     "streaming": (True, {"stream": True}),
 }
 

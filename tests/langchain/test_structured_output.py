@@ -59,7 +59,7 @@ def test_the_raw_message_can_be_had_too(method: Method) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_each_method_sends(method: Method, emulator: Emulator) -> None:
-    """json_mode asks for a JSON object; the others force a tool, for Qwen guarantees no schema."""
+    """json_mode asks for a JSON object; the others force a tool, for the portal's models are not known to keep one."""
     ChatQwenPortal(enable_thinking=True).with_structured_output(Joke, method=method).invoke(PROMPT)
     body = emulator.chats()[0].body
     if method == "json_mode":
@@ -68,6 +68,68 @@ def test_what_each_method_sends(method: Method, emulator: Emulator) -> None:
     else:
         assert body["tool_choice"] == {"type": "function", "function": {"name": "Joke"}}
         assert "response_format" not in body
+
+
+def keyed(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, **options: Any) -> ChatQwenPortal:
+    """Make a model with a key of Model Studio, whose coder-model keeps to schemas; the emulator answers."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    return ChatQwenPortal(api_key="sk-x", plan="studio-intl", **options)
+
+
+@pytest.mark.parametrize("ask", WHOLE)
+@pytest.mark.parametrize(
+    "schema", [Joke, JokeDict, Joke.model_json_schema()], ids=["class", "typeddict", "json schema"]
+)
+def test_a_model_that_keeps_to_schemas_is_sent_one(
+    ask: Way, schema: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service's own form, strict; no tool is forced, and thinking stays as it was."""
+    model = keyed(emulator, monkeypatch, enable_thinking=True)
+    answer: Any = ask(model.with_structured_output(schema, method="json_schema"), PROMPT)
+    assert (set(answer) if isinstance(answer, dict) else set(answer.model_dump())) == {"setup", "punchline"}
+    assert isinstance(answer, Joke) is (schema is Joke)
+    (chat,) = emulator.chats()
+    sent = chat.body["response_format"]
+    assert (sent["type"], sent["json_schema"]["strict"]) == ("json_schema", True)
+    assert set(sent["json_schema"]["schema"]["properties"]) == {"setup", "punchline"}
+    assert chat.body["model"] == "qwen3.7-plus"
+    assert chat.body["enable_thinking"] is True
+    assert not {"tools", "tool_choice"} & set(chat.body)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_sent"),
+    [
+        ("coder-model", True),
+        ("qwen4-max", True),
+        ("qwen3-max", True),
+        ("vision-model", False),
+        ("qwen3-coder-plus", False),
+        ("something-else", False),
+    ],
+)
+def test_another_model_is_asked_through_a_tool(
+    model: str, is_sent: bool, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """json_schema is what the user asked for; how it is kept is the model's."""
+    chain = keyed(emulator, monkeypatch, model=model).with_structured_output(Joke, method="json_schema")
+    bound = chain.first.kwargs  # type: ignore[attr-defined]
+    assert ("response_format" in bound) is is_sent
+    assert ("tools" in bound) is not is_sent
+
+
+def test_what_strict_says_is_sent(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schema that the strict form refuses can be sent without it."""
+    model = keyed(emulator, monkeypatch)
+    answer = model.with_structured_output(Joke, method="json_schema", strict=False, include_raw=True).invoke(PROMPT)
+    assert isinstance(answer["parsed"], Joke)
+    assert emulator.chats()[0].body["response_format"]["json_schema"]["strict"] is False
+
+
+def test_the_profile_says_who_keeps_to_schemas(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents look there before they choose between the service's form and a tool."""
+    assert (keyed(emulator, monkeypatch).profile or {})["structured_output"] is True
+    assert (keyed(emulator, monkeypatch, model="vision-model").profile or {})["structured_output"] is False
 
 
 @pytest.mark.parametrize("ask", ALL)

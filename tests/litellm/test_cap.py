@@ -112,6 +112,26 @@ def test_a_smaller_wish_is_kept(signed_in: Emulator) -> None:
     assert [entry.body["max_tokens"] for entry in signed_in.chats()] == [100, 200, 300]
 
 
+@pytest.mark.parametrize(
+    ("params", "sent"),
+    [
+        ({}, {}),
+        ({"max_tokens": OVER}, {"max_tokens": 65_536}),
+        ({"max_completion_tokens": OVER}, {"max_completion_tokens": 65_536}),
+        ({"max_tokens": 4_000, "max_completion_tokens": 300}, {"max_tokens": 4_000, "max_completion_tokens": 300}),
+        ({"model": VISION, "max_completion_tokens": OVER}, {"max_completion_tokens": 8_192}),
+    ],
+)
+def test_a_key_plan_gets_each_limit_as_it_was_given(
+    params: dict[str, Any], sent: dict[str, int], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two limits stay two: models before qwen4-max count their thinking towards the second alone."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    call(api_key="sk-x", qwen_plan="studio-intl", **params)
+    (chat,) = emulator.chats()
+    assert {name: value for name, value in chat.body.items() if "tokens" in name} == sent
+
+
 def test_lowering_is_told_once(signed_in: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     """One warning for a model, not one for each call."""
     with caplog.at_level(logging.WARNING, "qwen_portal"):

@@ -5,6 +5,7 @@ from typing import Any
 import litellm
 import pytest
 from litellm import exceptions
+from pydantic import BaseModel
 
 from qwen_portal import QwenTimeoutError
 from qwen_portal.emulator import Emulator
@@ -157,6 +158,25 @@ def test_a_response_format_is_sent_and_kept(signed_in: Emulator) -> None:
     assert signed_in.chats()[-1].body["response_format"]["json_schema"]["schema"] == schema
     call([{"role": "user", "content": "Answer in json: 2+2"}], response_format={"type": "json_object"})
     assert signed_in.chats()[-1].body["response_format"] == {"type": "json_object"}
+
+
+class Number(BaseModel):
+    """A number."""
+
+    n: int
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_schema_given_as_a_class_is_sent_and_kept(
+    way: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteLLM writes it as OpenAI's strict form; the model behind coder-model keeps to it."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    answer = WAYS[way](api_key="sk-x", qwen_plan="studio-intl", response_format=Number)
+    assert isinstance(Number.model_validate_json(answer.text).n, int)
+    sent = emulator.chats()[-1].body["response_format"]
+    assert (sent["type"], sent["json_schema"]["strict"]) == ("json_schema", True)
+    assert set(sent["json_schema"]["schema"]["properties"]) == {"n"}
 
 
 @pytest.mark.parametrize("way", WAYS)

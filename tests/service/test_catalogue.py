@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from qwen_portal.errors import QwenError
+from qwen_portal.errors import QwenError, QwenPlanNotForProgramsError, QwenServiceEndedError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.catalogue import EMBEDDING_ROWS, MODEL_ROWS, PLAN_ROWS, WORKSPACE_PLAN, WORKSPACE_REGIONS
 from qwen_portal.service.models import CATALOGUE, catalogue, family, known_ids, model_on, name_on, output_cap
@@ -106,6 +106,13 @@ def test_the_plans_for_programs_are_those_paid_per_token() -> None:
     """Whom the others refuse is sent there."""
     studio = ("studio", "studio-intl", "studio-us", "studio-hk")
     assert plans_for_programs() == (*studio, "qwencloud", "studio:WORKSPACE@REGION")
+
+
+@pytest.mark.parametrize("error", [QwenPlanNotForProgramsError, QwenServiceEndedError])
+def test_who_needs_another_plan_is_told_those_for_programs(error: type[QwenError]) -> None:
+    """The hint has them all, and none that would refuse the same program."""
+    first, others = re.fullmatch(r".*`qwen-portal login --plan (\S+)` \(or (.*)\)\.", error.default_hint).groups()  # type: ignore[union-attr]
+    assert sorted([first, *others.split(", ")]) == sorted(plans_for_programs())
 
 
 STUDIO = ["studio", "studio-intl", "studio-us", "studio-hk", "qwencloud", "studio:WORKSPACE@REGION"]
