@@ -5,7 +5,7 @@ Source: docs/protocol.md, "Embeddings".
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qwen_portal.answers.embeddings import read_embeddings
@@ -35,7 +35,7 @@ def check_offer(plan: Plan, model: str, dimensions: int | None, settings: Settin
 
     Raises:
         QwenModelNotFoundError: The plan has no embeddings; the hint says where they are.
-        QwenBadRequestError: The model makes no vectors of that length; the message names the choices.
+        QwenBadRequestError: The model makes no vectors of that length; the hint names the choices.
     """
     if settings.base_url is None and not plan.embeddings:
         raise QwenModelNotFoundError(
@@ -67,7 +67,7 @@ def batches(texts: Sequence[str], model: str) -> list[list[str]]:
     Raises:
         QwenBadRequestError: It is no list, or holds something else than text, or an empty text.
     """
-    if isinstance(texts, str | bytes | Mapping):
+    if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
         raise QwenBadRequestError(
             f"The texts are one {type(texts).__name__}, not a list.", hint="Pass a list of texts, such as ['Hello']."
         )

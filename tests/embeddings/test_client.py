@@ -105,6 +105,7 @@ def test_no_texts_are_no_request(embed: Way, studio: Emulator) -> None:
     [
         ("Hello", "one str, not a list"),
         ({"Hello": 1}, "one dict, not a list"),
+        (None, "one NoneType, not a list"),
         (["Hello", ""], "Text 2 of 2 is empty"),
         ([[15496, 11]], "Text 1 of 1 is a list, not text"),
         (["Hello"] * 10 + [15496], "Text 11 of 11 is a int, not text"),
