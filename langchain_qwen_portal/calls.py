@@ -32,7 +32,7 @@ class PortalCalls(TokenCounts):
     """A key of a Qwen plan, used as it is and never stored; QWEN_PORTAL_API_KEY if not given."""
 
     plan: str | None = None
-    """The plan of ``api_key``, such as ``coding-intl``; QWEN_PORTAL_PLAN if not given."""
+    """The plan of ``api_key``, such as ``studio-intl``; QWEN_PORTAL_PLAN if not given."""
 
     on_quota: str | None = None
     """What to try in turn when a quota is used up: any of ``switch,degrade,cli``, or ``error``; QWEN_PORTAL_ON_QUOTA if

@@ -39,7 +39,7 @@ class ChatQwenPortal(StructuredOutput):
         .. code-block:: bash
 
             pip install "qwen-portal[langchain]"
-            qwen-portal login                      # or: qwen-portal login --plan coding-intl --api-key-stdin
+            qwen-portal login                      # or: qwen-portal login --plan studio-intl --api-key-stdin
 
     Instantiate:
         Constructing reads no secret and makes no request. Options of OpenAI's that Qwen has no use for are refused.

@@ -43,7 +43,7 @@ def login(
 
     Example:
         >>> qwen_portal.login("work")
-        >>> qwen_portal.login("team", plan="coding-intl", api_key=key)
+        >>> qwen_portal.login("team", plan="studio-intl", api_key=key)
     """
     key, api_key = Secret.wrapped(api_key), None
     return _login(account, plan, key, _display(show, open_browser=open_browser), None)

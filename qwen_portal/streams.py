@@ -52,8 +52,8 @@ class _Stream:
     def _begin(self, response: httpx.Response) -> None:
         self._exchange.note_headers(response)
         self._headers, self._ended, self._failure = self._exchange.response_headers, False, None
-        secrets = self._exchange.secrets(response)
-        self._reader = ChunkReader(self._exchange.host, response.headers.get("x-request-id"), secrets)
+        request_id = self._headers.get("x-request-id")
+        self._reader = ChunkReader(self._exchange.host, request_id, self._exchange.secrets(response))
         self._waiting.clear()
 
     def _have(self, chunks: Iterable[dict[str, Any]]) -> None:
@@ -78,7 +78,9 @@ class _Stream:
                 self._ended = True
                 self._waiting.extend(self._reader.end())
         except QwenAPIError as exc:
-            self._failure = exc if self._reader.has_content else self._exchange.explained(exc)
+            # without its frames, which hold what the service said, unmasked
+            failure = exc.with_traceback(None)
+            self._failure = failure if self._reader.has_content else self._exchange.explained(failure)
         if self._failure is None and not self._ended and self._exchange.retries.remaining() <= 0:
             seconds = self._exchange.timeout
             self._failure = self._reader.error(QwenTimeoutError(f"The answer was not complete after {seconds:g} s."))

@@ -69,6 +69,7 @@ class ChunkReader:
         return error
 
     def _read(self, events: Iterator[Event]) -> Iterator[dict[str, Any]]:
+        is_too_large = False
         try:
             for event in events:
                 if (event.data or "").strip() == _DONE:
@@ -79,10 +80,10 @@ class ChunkReader:
                 if whole is not None:
                     yield whole
         except EventTooLargeError:
+            is_too_large = True
+        if is_too_large:
             most = LARGEST_EVENT // 2**20
-            raise self.error(
-                QwenStreamError(f"{self._host} sent an event of more than {most} MB; nobody reads on.")
-            ) from None
+            raise self.error(QwenStreamError(f"{self._host} sent an event of more than {most} MB; nobody reads on."))
 
     def _chunk_of(self, event: Event) -> dict[str, Any] | None:
         """Return the chunk that an event is; ``None`` for one that says nothing, or nothing that anybody asked."""
@@ -108,9 +109,9 @@ class ChunkReader:
         try:
             return self._answer.add(chunk)
         except UnreadableError as exc:
-            raise self.error(
-                QwenStreamError(f"{self._host} sent a stream frame that is no part of an answer: {exc}.")
-            ) from None
+            reason = str(exc)
+        # here, so that the error's context is not the one whose frames hold what the service said, unmasked
+        raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is no part of an answer: {reason}."))
 
     def _stop_at_error_finish(self, chunk: dict[str, Any]) -> None:
         choices = chunk.get("choices")

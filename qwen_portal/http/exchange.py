@@ -127,13 +127,14 @@ class Exchange:
         Raises:
             QwenAPIError: It holds a refusal.
         """
-        reader = ChunkReader(self.host, response.headers.get("x-request-id"), self.secrets(response))
+        reader = ChunkReader(self.host, self.response_headers.get("x-request-id"), self.secrets(response))
         try:
             return self.request.read(collected([*reader.feed(response.content), *reader.end()]))
         except (QwenStreamError, UnreadableError):
             return None
         except QwenAPIError as exc:
-            raise self.explained(exc) from None
+            # without the reader's frames, which hold what the service said, unmasked
+            raise self.explained(exc.with_traceback(None)) from None
 
     def is_stream(self, response: httpx.Response) -> bool:
         """Tell whether an answer is the event stream that was asked for."""
@@ -145,7 +146,7 @@ class Exchange:
         return self.explained(
             error_from_response(
                 response.status_code,
-                response.headers,
+                self.response_headers,
                 response.content,
                 host=self.host,
                 secrets=self.secrets(response),

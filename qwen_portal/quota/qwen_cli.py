@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from qwen_portal.environment import without_secrets
 from qwen_portal.errors import QwenError
 from qwen_portal.quota.degrade import is_plain
 from qwen_portal.requests.chat_request import merged
@@ -244,9 +245,11 @@ def _script_of(batch: Path) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    # Nothing of ours is for it, a key least of all; and no sign-in is to begin because of a request.
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("QWEN_PORTAL_")}
-    return ours | {"NO_BROWSER": "1"}
+    # Nothing of ours is for it, a key least of all, and of others the keys of services alone, one of which may be what
+    # it works with; and no sign-in is to begin because of a request.
+    inherited = without_secrets(needed="_API_KEY")
+    theirs = {name: value for name, value in inherited.items() if not name.startswith("QWEN_PORTAL_")}
+    return theirs | {"NO_BROWSER": "1"}
 
 
 def _prompt(messages: Sequence[Mapping[str, Any]]) -> str:

@@ -42,6 +42,17 @@ def test_the_log_can_be_asked_for_one_place(person: "Person") -> None:
     assert len(person.emulator.chats()) == 1
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:1"])
+def test_a_page_of_another_site_turns_nothing(person: "Person", origin: str) -> None:
+    """Its form or script may post here without being asked; the browser says so. The emulator's own page may."""
+    turn = {"name": "quota"}
+    for path, body in (("/_emulator/scenario", turn), ("/_emulator/reset", {}), ("/v1/chat/completions", {})):
+        assert person.http.post(path, json=body, headers={"Origin": origin}).status_code == 403
+    assert person.chat(key="sk-mine").status_code == 200
+    own = {"Origin": person.emulator.url}
+    assert person.http.post("/_emulator/scenario", json=turn, headers=own).status_code == 200
+
+
 def test_bodies_that_are_no_json_are_logged_as_text(person: "Person") -> None:
     """A garbled chat body is a 400 and stands in the log as it came."""
     answer = person.http.post("/v1/chat/completions", content="{broken", headers={"authorization": "Bearer sk-x"})

@@ -42,6 +42,7 @@ def test_the_aliases_of_older_tools_work() -> None:
         ("QWEN_PORTAL_TIMEOUT", "0"),
         ("QWEN_PORTAL_TIMEOUT", "nan"),
         ("QWEN_PORTAL_TIMEOUT", "inf"),
+        ("QWEN_PORTAL_TIMEOUT", "1e10"),
         ("QWEN_PORTAL_LOG", "loud"),
         ("QWEN_PORTAL_ALLOWED_HOSTS", "https://x.example/path"),
     ],

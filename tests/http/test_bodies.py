@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
+from qwen_portal import oauth
+from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenError, QwenTimeoutError
 from qwen_portal.http import bodies
+from qwen_portal.secrets import Secret
 from tests.ways import ALL, WHOLE, Way
 
 MIB = 1024 * 1024
@@ -79,6 +81,14 @@ def test_a_small_answer_that_unpacks_to_hundreds_of_megabytes_is_refused(ask: Wa
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
     with answering(200, headers, lambda: [packed]) as address, pytest.raises(QwenError):
         ask(client=client(address))
+
+
+def test_a_sign_in_s_answer_has_a_megabyte_at_most() -> None:
+    """Once it is unpacked, a pair of tokens is far smaller."""
+    packed = gzip.compress(json.dumps({"access_token": "x" * 2 * MIB, "refresh_token": "y"}).encode())
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    with answering(200, headers, lambda: [packed]) as address, pytest.raises(QwenConnectionError, match="1,048,576"):
+        oauth.refresh(Secret("r"), oauth_url=address.removesuffix("/v1"))
 
 
 @pytest.mark.parametrize("ask", WHOLE)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.canaries import KEY
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("qwen_portal", "langchain_qwen_portal", "litellm_qwen_portal")
 
@@ -97,6 +99,14 @@ def test_published_files_hold_no_token_shapes() -> None:
     """Neither documentation nor notebooks nor cassettes hold anything that could be a credential."""
     published = [name for name in repository_files() if name.startswith(PUBLISHED)]
     assert list(matches(TOKEN, published)) == []
+
+
+def test_no_other_file_holds_one_either() -> None:
+    """Of the tests, one key has the shape: a canary, which says of itself that it is none."""
+    found = list(matches(TOKEN, repository_files()))
+    assert [place.partition(":")[0] for place in found] == ["tests/canaries.py"]
+    assert TOKEN.search(KEY)
+    assert "CANARY" in KEY
 
 
 @pytest.mark.parametrize(

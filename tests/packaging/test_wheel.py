@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal._version import __version__
+from tests.packaging.test_repository import TOKEN
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"qwen_portal", "langchain_qwen_portal", "litellm_qwen_portal"}
@@ -54,6 +56,22 @@ def test_wheel_holds_the_three_packages_and_nothing_else(wheel: zipfile.ZipFile)
 def test_wheel_holds_no_start_up_hooks(wheel: zipfile.ZipFile) -> None:
     """A *.pth file runs code whenever Python starts; poisoned releases of other packages used that."""
     assert [name for name in wheel.namelist() if name.endswith(".pth")] == []
+
+
+def test_wheel_holds_no_token_shapes(wheel: zipfile.ZipFile) -> None:
+    """Whatever lay about in the checkout when it was built."""
+    assert [name for name in wheel.namelist() if TOKEN.search(wheel.read(name).decode("utf-8", "replace"))] == []
+
+
+def test_source_distribution_holds_no_token_shapes(tmp_path: Path) -> None:
+    """Nor does what packagers get, apart from the canary of the tests."""
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path], cwd=ROOT, check=True)
+    (path,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        files = [member for member in archive if member.isfile()]
+        texts = {file.name: archive.extractfile(file).read().decode("utf-8", "replace") for file in files}  # type: ignore[union-attr]
+    assert len(texts) > 300
+    assert [name.partition("/")[2] for name, text in texts.items() if TOKEN.search(text)] == ["tests/canaries.py"]
 
 
 def test_each_package_is_typed(wheel: zipfile.ZipFile) -> None:

@@ -122,12 +122,14 @@ def test_a_bad_resource_url_keeps_the_tokens_and_names_the_host(
     assert str(asked[0].url) == "https://portal.example/v1/chat/completions"
 
 
-def test_a_page_elsewhere_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["verification_uri", "verification_uri_complete"])
+def test_a_page_elsewhere_is_never_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sign-in host that names another host's page is refused before anything is displayed."""
-    body = {"device_code": "d", "user_code": "u", "verification_uri": "https://qwen.ai.evil.example/authorize"}
+    body = {"device_code": "d", "user_code": "u", "verification_uri": "https://chat.qwen.ai/authorize"}
+    answers = [body | {name: "https://qwen.ai.evil.example/authorize"}, {"error": "access_denied"}]
     events: list[LoginEvent] = []
     with (
-        answering(lambda request: httpx.Response(200, json=body), monkeypatch),
+        answering(lambda request: httpx.Response(200, json=answers.pop(0)), monkeypatch),
         pytest.raises(QwenHostNotAllowedError),
     ):
         sign_in(Session(), None, show=events.append, sleep=lambda _: None)

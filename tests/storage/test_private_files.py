@@ -1,5 +1,6 @@
 """Private files stay private and whole, whatever stands in their place."""
 
+import errno
 import json
 import os
 import socket
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -113,6 +115,68 @@ def test_a_folder_in_which_anybody_can_replace_files_is_refused(tmp_path: Path) 
     tmp_path.chmod(0o777)
     with pytest.raises(QwenStoreError, match="chmod o-w"):
         write_private(tmp_path / "token.json", "x")
+
+
+def test_a_second_name_of_the_file_does_not_get_the_new_content(tmp_path: Path) -> None:
+    """A hard link is no way to the next token."""
+    path, other = tmp_path / "secret.json", tmp_path / "other"
+    write_private(path, "old")
+    other.hardlink_to(path)
+    write_private(path, "new")
+    assert (path.read_text(), other.read_text()) == ("new", "old")
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "dangling link"])
+def test_what_is_no_plain_file_is_replaced_or_refused_but_never_written_into(kind: str, tmp_path: Path) -> None:
+    """A pipe's reader and a link's target get nothing, and what could not be written leaves nothing behind."""
+    path, target = tmp_path / "state" / "secret.json", tmp_path / "target"
+    path.parent.mkdir(0o700)
+    if kind == "folder":
+        (path / "in it").mkdir(parents=True)
+        with pytest.raises(QwenStoreError):
+            write_private(path, "new")
+    else:
+        os.mkfifo(path, 0o600) if kind == "fifo" else path.symlink_to(target)
+        write_private(path, "new")
+        assert (path.is_symlink(), path.read_text(), mode(path)) == (False, "new", 0o600)
+    assert not target.exists()
+    assert [each.name for each in path.parent.iterdir()] == ["secret.json"]
+
+
+def test_a_folder_that_is_a_link_is_judged_by_what_it_leads_to(tmp_path: Path) -> None:
+    """To a folder of one's own it may lead; to one that everybody can change, or to nothing, it may not."""
+    own, public, link = tmp_path / "own", tmp_path / "public", tmp_path / "link"
+    own.mkdir(0o700)
+    link.symlink_to(own)
+    write_private(link / "secret.json", "x")
+    assert mode(own / "secret.json") == 0o600
+    public.mkdir()
+    public.chmod(0o777)
+    for leads_to in (public, tmp_path / "nowhere"):
+        link.unlink()
+        link.symlink_to(leads_to)
+        with pytest.raises(QwenStoreError):
+            write_private(link / "secret.json", "x")
+    assert list(public.iterdir()) == []
+
+
+def test_a_disk_that_is_mounted_read_only_keeps_the_old_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever on the way it is noticed: at the new file, or when that is to take the old one's place."""
+    path = tmp_path / "secret.json"
+    write_private(path, "old")
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for where in ("tempfile.mkstemp", "pathlib.Path.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, refuse)
+            with pytest.raises(QwenStoreError, match="Read-only file system"):
+                write_private(path, "new")
+    assert read_private(path) == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["secret.json"]
 
 
 FULL = """
