@@ -1,4 +1,4 @@
-"""LangChain's door to Qwen's portal: :class:`ChatQwenPortal`.
+"""LangChain's door to Qwen's portal: :class:`ChatQwenPortal` and :class:`QwenPortalEmbeddings`.
 
 Names are loaded on first use, because langchain-openai takes seconds to import.
 """

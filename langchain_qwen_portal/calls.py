@@ -8,13 +8,12 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
+from langchain_qwen_portal.connection import client_settings
 from langchain_qwen_portal.errors import translated, unreadable_answers
 from langchain_qwen_portal.results import complete_chunk, complete_result
 from langchain_qwen_portal.token_counts import TokenCounts
 from langchain_qwen_portal.tool_calls import NamelessCalls, readable_calls, unreadable_calls
 from qwen_portal import AsyncPortalClient, PortalClient
-from qwen_portal.requests.endpoints import check_address_argument
-from qwen_portal.secrets import Secret
 
 
 class PortalCalls(TokenCounts):
@@ -70,20 +69,16 @@ class PortalCalls(TokenCounts):
         return False
 
     def _client_settings(self) -> dict[str, Any]:
-        key = self.openai_api_key
-        if self.openai_api_base and not key:
-            # a manifest, or a run's configuration, is data, and data may come from anybody
-            check_address_argument(self.openai_api_base)
-        return {
-            "account": self.account,
-            "on_quota": self.on_quota,
-            "api_key": Secret.wrapped(key.get_secret_value() if isinstance(key, SecretStr) else key),
-            "plan": self.plan,
-            "timeout": self.request_timeout,
-            "max_retries": 2 if self.max_retries is None else self.max_retries,
-            "base_url": self.openai_api_base,
-            "store": self.store,
-        }
+        return client_settings(
+            account=self.account,
+            on_quota=self.on_quota,
+            api_key=self.openai_api_key,
+            plan=self.plan,
+            timeout=self.request_timeout,
+            max_retries=self.max_retries,
+            base_url=self.openai_api_base,
+            store=self.store,
+        )
 
     def _client(self) -> PortalClient:
         # A client is made for each call: it costs microseconds, and the model stays plain data that can be copied,

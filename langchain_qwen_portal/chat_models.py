@@ -213,8 +213,8 @@ class ChatQwenPortal(StructuredOutput):
             print(safe.invoke("What is 2+2?").text)
 
     Not there:
-        Embeddings (:class:`QwenPortalEmbeddings` says where they are), audio, PDF, and options of OpenAI's own
-        service or client: each is refused when the model is made, and never silently ignored.
+        Audio, PDF, and options of OpenAI's own service or client: each is refused when the model is made, and never
+        silently ignored. Embeddings are a class of their own, :class:`QwenPortalEmbeddings`.
     """
 
     model_name: str = Field(default=CODER, alias="model")

@@ -28,7 +28,7 @@ class Call:
 
     Attributes:
         model: Model id without the provider's prefix.
-        messages: OpenAI-style messages.
+        messages: OpenAI-style messages; none where texts are to be embedded.
         params: What else goes to the core: OpenAI's parameters, ``extra_body``, ``output_cap``, ``allow_images``.
         headers: Extra request headers.
         timeout: Seconds for the whole answer.
@@ -83,8 +83,9 @@ class Call:
         account, plan = params.pop("qwen_account", None), params.pop("qwen_plan", None)
         return cls(
             model=given["model"],
-            messages=normalise(given["messages"]),
-            max_retries=_count(params.pop("max_retries", None)),
+            messages=normalise(given.get("messages") or ()),
+            # the second place is that of calls for embeddings
+            max_retries=_count(params.pop("max_retries", litellm_params.get("max_retries"))),
             params=map_thinking(params),
             headers=headers,
             timeout=_seconds(given.get("timeout")),
@@ -123,13 +124,19 @@ class Call:
             "extra_headers": self.headers,
         }
 
-    def announce(self, logging_obj: Any) -> None:
-        """Tell LiteLLM's pre-call callbacks what is about to be sent; the bearer is put on below and is not in it."""
+    def announce(self, logging_obj: Any, name: str, content: Any) -> None:
+        """Tell LiteLLM's pre-call callbacks what is about to be sent; the bearer is put on below and is not in it.
+
+        Args:
+            logging_obj: LiteLLM's record of the call.
+            name: The field that holds what is asked: ``messages`` or ``input``.
+            content: What is asked.
+        """
         logging_obj.pre_call(
-            input=self.messages,
+            input=content,
             api_key=None,
             additional_args={
-                "complete_input_dict": {"model": self.model, "messages": self.messages, **self.params},
+                "complete_input_dict": {"model": self.model, name: content, **self.params},
                 "headers": dict(self.headers),
             },
         )

@@ -13,9 +13,10 @@ from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.handler import QwenPortalLLM
 from qwen_portal.client import PortalClient
 from qwen_portal.errors import QwenError
+from qwen_portal.service.embeddings import EMBEDDING_MODELS
 from qwen_portal.service.models import known_ids, model_on
 from qwen_portal.service.plans import OAUTH, Plan, find_plan
-from qwen_portal.service.rows import Model
+from qwen_portal.service.rows import EmbeddingModel, Model
 
 _log = logging.getLogger("qwen_portal")
 
@@ -32,7 +33,7 @@ _PRICES = (
     "cache_creation_input_token_cost",
     "cache_read_input_token_cost",
 )
-_CHAT: dict[str, Any] = {**dict.fromkeys(_PRICES, 0.0), "litellm_provider": PROVIDER, "mode": "chat"}
+_FREE: dict[str, Any] = {**dict.fromkeys(_PRICES, 0.0), "litellm_provider": PROVIDER}
 
 
 def register() -> None:
@@ -49,7 +50,9 @@ def register() -> None:
     names = {f"{PROVIDER}/{model}": model for model in known_ids()}
     if not names.keys() <= litellm.model_cost.keys():
         plan = _plan_in_use()
-        litellm.register_model({name: _model_info(model_on(plan, model)) for name, model in names.items()})
+        chats = {name: _model_info(model_on(plan, model)) for name, model in names.items()}
+        vectors = {f"{PROVIDER}/{row.id}": _embedding_info(row) for row in EMBEDDING_MODELS.values()}
+        litellm.register_model(chats | vectors)
     shims.install(register)
 
 
@@ -84,7 +87,8 @@ def _plan_in_use() -> Plan:
 
 def _model_info(row: Model) -> dict[str, Any]:
     return {
-        **_CHAT,
+        **_FREE,
+        "mode": "chat",
         "max_input_tokens": row.context,
         "max_output_tokens": row.output,
         "max_tokens": row.output,
@@ -95,4 +99,14 @@ def _model_info(row: Model) -> dict[str, Any]:
         "supports_system_messages": True,
         "supports_reasoning": row.thinks != "never",
         "supports_vision": "image" in row.inputs,
+    }
+
+
+def _embedding_info(row: EmbeddingModel) -> dict[str, Any]:
+    return {
+        **_FREE,
+        "mode": "embedding",
+        "max_input_tokens": row.tokens,
+        "max_tokens": row.tokens,
+        "output_vector_size": row.dimensions[0],
     }

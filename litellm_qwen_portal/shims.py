@@ -1,8 +1,9 @@
 """Gaps in LiteLLM's support for custom providers, closed for this provider alone.
 
 Each wraps functions of LiteLLM's if they are there, and otherwise does nothing: async streams then send their request
-with the first chunk, ``reasoning_effort`` needs ``allowed_openai_params``, and ``max_completion_tokens`` goes out as
-``max_tokens``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves LiteLLM as it is, to the same effect.
+with the first chunk, ``reasoning_effort`` needs ``allowed_openai_params``, ``max_completion_tokens`` goes out as
+``max_tokens``, and embeddings take no ``dimensions``. LITELLM_QWEN_PORTAL_SHIMS=0 leaves LiteLLM as it is, to the same
+effect.
 """
 
 import functools
@@ -22,6 +23,8 @@ from qwen_portal.requests.chat_request import TOKEN_FIELDS
 
 _MARK = "_qwen_portal_shim"
 _THINKING = ("reasoning_effort", "thinking")
+# OpenAI's parameters of embeddings; a custom provider's call with one of them ends in an error of LiteLLM's.
+_EMBEDDING = ("dimensions", "encoding_format", "user")
 
 Function = Callable[..., Any]
 
@@ -38,6 +41,7 @@ def install(register: Callable[[], None]) -> None:
     _wrap(litellm.main, "_complete_custom_providers", functools.partial(_open_streams, register=register))
     _wrap(litellm.main, "get_optional_params", _keep_params)
     _wrap(litellm, "get_supported_openai_params", _list_supported)
+    _wrap(litellm.main, "get_optional_params_embeddings", functools.partial(_allow_embedding, register=register))
 
 
 def _wrap(module: ModuleType, name: str, wrapper: Callable[[Function], Function]) -> None:
@@ -105,6 +109,19 @@ def _keep_params(original: Function) -> Function:
         return {name: value for name, value in params.items() if name not in TOKEN_FIELDS} | limits
 
     return get_optional_params
+
+
+def _allow_embedding(original: Function, *, register: Callable[[], None]) -> Function:
+    """Let the parameters of embeddings through, as for a built-in provider."""
+
+    def get_optional_params_embeddings(*args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("custom_llm_provider") != PROVIDER:
+            return original(*args, **kwargs)
+        register()
+        ours = {name: kwargs.pop(name) for name in _EMBEDDING if kwargs.get(name) is not None}
+        return {**original(*args, **kwargs), **ours}
+
+    return get_optional_params_embeddings
 
 
 def _list_supported(original: Function) -> Function:

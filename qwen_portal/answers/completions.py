@@ -38,6 +38,8 @@ def whole_answer(body: Answer) -> Answer:
         UnreadableError: What is there cannot be read.
     """
     choices = entries(body.get("choices"), "choices")
+    if not choices:
+        raise UnreadableError("choices", choices)
     usage = usage_of(body.get("usage"))
     answer = known_fields(body, without=_READ_APART)
     answer["choices"] = [_whole_choice(_choice(raw), place) for place, raw in enumerate(choices)]

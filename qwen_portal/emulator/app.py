@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from qwen_portal.emulator import chat, control, faults, oauth, pages
+from qwen_portal.emulator import chat, control, embeddings, faults, oauth, pages
 from qwen_portal.emulator.scenarios import Place
 from qwen_portal.emulator.state import LogEntry, State
 from qwen_portal.emulator.streaming import Dropped, EventStream, Held, Silence
@@ -26,6 +26,8 @@ _PLACES = {
     "/authorize": Place.PAGE,
     "/v1/chat/completions": Place.CHAT,
     "/compatible-mode/v1/chat/completions": Place.CHAT,
+    "/v1/embeddings": Place.EMBEDDINGS,
+    "/compatible-mode/v1/embeddings": Place.EMBEDDINGS,
     "/v1/models": Place.MODELS,
     "/compatible-mode/v1/models": Place.MODELS,
 }
@@ -112,6 +114,7 @@ class _Door:
             ("GET", Place.PAGE): lambda: pages.show(state, dict(request.query_params)),
             ("POST", Place.PAGE): lambda: pages.decide(state, entry),
             ("POST", Place.CHAT): lambda: chat.chat(state, entry, break_connection),
+            ("POST", Place.EMBEDDINGS): lambda: embeddings.embeddings(state, entry),
             ("GET", Place.MODELS): lambda: chat.models(state, entry),
         }
         # The service answers a wrong path, such as one without /v1, with 404 and no body.

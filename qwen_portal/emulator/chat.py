@@ -46,7 +46,7 @@ def chat(state: State, entry: LogEntry, break_connection: Break) -> Response:
 def models(state: State, entry: LogEntry) -> Response:
     """GET …/models, in OpenAI's shape (its existence on the portal is unproven)."""
     try:
-        _authenticate(state, entry)
+        authenticate(state, entry)
     except Refusal as refusal:
         return refusal.response(state.clock.now())
     created = int(state.clock.now())
@@ -62,7 +62,7 @@ def above_cap(entry: LogEntry) -> bool:
 
 
 def _complete(state: State, entry: LogEntry) -> tuple[Completion, Body]:
-    grant = _authenticate(state, entry)
+    grant = authenticate(state, entry)
     _refuse_on_purpose(state, entry)
     body = entry.body
     if not isinstance(body, dict):
@@ -80,7 +80,7 @@ def _complete(state: State, entry: LogEntry) -> tuple[Completion, Body]:
     return Completion(new_request_id(), name, int(state.clock.now()), choices, prompt), body
 
 
-def _authenticate(state: State, entry: LogEntry) -> Grant:
+def authenticate(state: State, entry: LogEntry) -> Grant:
     """The account behind the bearer.
 
     Raises:

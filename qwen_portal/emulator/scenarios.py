@@ -11,6 +11,7 @@ class Place(StrEnum):
     POLL = "poll"
     REFRESH = "refresh"
     CHAT = "chat"
+    EMBEDDINGS = "embeddings"
     MODELS = "models"
     PAGE = "page"
     OTHER = "other"

@@ -13,7 +13,6 @@ import httpx
 from qwen_portal.account.record import Account
 from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.answers.collected import collected
-from qwen_portal.answers.completions import whole_answer
 from qwen_portal.answers.error_responses import error_from_response, is_web_page, is_wrong_key
 from qwen_portal.answers.fields import UnreadableError
 from qwen_portal.answers.refusals import is_refusal
@@ -28,7 +27,8 @@ from qwen_portal.errors import (
 )
 from qwen_portal.http.bodies import EXTENSION, BodyLimits
 from qwen_portal.http.retry import Retries
-from qwen_portal.requests.chat_request import ChatRequest
+from qwen_portal.requests.chat_request import PreparedRequest
+from qwen_portal.requests.embedding_request import embedding_hint
 from qwen_portal.requests.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
@@ -43,17 +43,15 @@ class Exchange:
     """What the two transports share: one request, its limits, and the judgement of what came back.
 
     Args:
-        request: From :class:`qwen_portal.requests.chat_request.RequestBuilder`.
+        request: From :mod:`qwen_portal.requests`.
         auth: Puts the bearer on.
         timeout: Seconds for the whole answer, retries included.
         max_retries: Repeats at most; for a stream only before its first content.
         account: Whose bearer that is.
     """
 
-    method = "POST"
-
     def __init__(
-        self, request: ChatRequest, auth: httpx.Auth, timeout: float, max_retries: int, account: Account
+        self, request: PreparedRequest, auth: httpx.Auth, timeout: float, max_retries: int, account: Account
     ) -> None:
         self.request = request
         self.auth = auth
@@ -73,14 +71,14 @@ class Exchange:
         """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
         self.connected = self.answered = False
         left = self.retries.remaining()
-        is_stream = self.request.body["stream"]
+        is_stream = self.request.body.get("stream", False)
         read = min(CHUNK_TIMEOUT, left) if is_stream else left
         # what a stream brings is limited event by event, and its time is watched by who reads it
         limits = BodyLimits(None) if is_stream else BodyLimits(deadline=time.monotonic() + left)
         return pool.build_request(
-            self.method,
+            self.request.method,
             self.request.url,
-            content=self.content if self.method == "POST" else None,
+            content=self.content if self.request.method == "POST" else None,
             headers=dict(self.request.headers),
             timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
             extensions={"trace": trace, EXTENSION: limits},
@@ -98,16 +96,31 @@ class Exchange:
         self.note(event, info)
 
     def parse_response(self, response: httpx.Response) -> dict[str, Any]:
-        """Return the completion of a whole answer.
+        """Return a whole answer, as the request reads it.
 
         Raises:
             QwenAPIError: It is none.
         """
         self.note_headers(response)
-        completion = self._collected(response) if self.is_stream(response) else _completion(response)
-        if completion is None:
+        answer = self._collected(response) if self.is_stream(response) else self._whole(response)
+        if answer is None:
             raise self.refused(response)
-        return completion
+        return answer
+
+    def _whole(self, response: httpx.Response) -> dict[str, Any] | None:
+        """Read an answer that came in one piece; ``None`` if it is none."""
+        if response.status_code != _OK or is_web_page(response.headers, response.content):
+            return None
+        try:
+            body = json_value(response.content)
+        except ValueError:
+            return None
+        if not isinstance(body, dict) or is_refusal(body):
+            return None
+        try:
+            return self.request.read(body)
+        except UnreadableError:
+            return None
 
     def _collected(self, response: httpx.Response) -> dict[str, Any] | None:
         """Put together what came as a stream that nobody asked for; ``None`` if it is no whole answer.
@@ -117,8 +130,8 @@ class Exchange:
         """
         reader = ChunkReader(self.host, self.response_headers.get("x-request-id"), self.secrets(response))
         try:
-            return collected([*reader.feed(response.content), *reader.end()])
-        except QwenStreamError:
+            return self.request.read(collected([*reader.feed(response.content), *reader.end()]))
+        except (QwenStreamError, UnreadableError):
             return None
         except QwenAPIError as exc:
             # without the reader's frames, which hold what the service said, unmasked
@@ -129,7 +142,7 @@ class Exchange:
         return response.status_code == _OK and "text/event-stream" in response.headers.get("content-type", "").lower()
 
     def refused(self, response: httpx.Response) -> QwenAPIError:
-        """Make the error of an answer that is not a completion; a bearer echoed by the server is masked."""
+        """Make the error of an answer that is none; a bearer echoed by the server is masked."""
         self.note_headers(response)
         return self.explained(
             error_from_response(
@@ -155,7 +168,8 @@ class Exchange:
 
     def explained(self, error: QwenAPIError) -> QwenAPIError:
         """Say what the refusal of a key means; other errors are returned as they are."""
-        error.hint = streams_only_hint(error, self.request.body) or error.hint
+        body = self.request.body
+        error.hint = streams_only_hint(error, body) or embedding_hint(error, body) or error.hint
         if self.account.kind == "oauth" or not isinstance(error, QwenAuthenticationError):
             return error
         if isinstance(error, QwenPlanNotForProgramsError):
@@ -232,22 +246,6 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
     except (TypeError, ValueError, RecursionError) as exc:
         reason = _reason(exc)
     raise QwenBadRequestError(f"The request cannot be written as JSON: {reason}.")
-
-
-def _completion(response: httpx.Response) -> dict[str, Any] | None:
-    """Read a whole answer; ``None`` if it is none."""
-    if response.status_code != _OK or is_web_page(response.headers, response.content):
-        return None
-    try:
-        body = json_value(response.content)
-    except ValueError:
-        return None
-    if not isinstance(body, dict) or not body.get("choices") or is_refusal(body):
-        return None
-    try:
-        return whole_answer(body)
-    except UnreadableError:
-        return None
 
 
 def _reason(exc: Exception) -> str:

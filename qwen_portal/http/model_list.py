@@ -8,16 +8,15 @@ from typing import Any
 import httpx
 
 from qwen_portal.account.record import Account
-from qwen_portal.answers.error_responses import is_web_page
+from qwen_portal.answers.fields import UnreadableError
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import send
-from qwen_portal.requests.chat_request import ChatRequest, request_headers
+from qwen_portal.requests.chat_request import PreparedRequest, request_headers
 from qwen_portal.requests.endpoints import base_url
 from qwen_portal.secrets import printable
 from qwen_portal.settings import Settings
 from qwen_portal.storage.credential import Credential
 
-_OK = 200
 _RETRIES = 2
 _LONGEST_ID = 120
 
@@ -42,34 +41,21 @@ def list_models(
         QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
     """
     url = f"{base_url(credential, settings)}/models"
-    request = ChatRequest(url, request_headers(credential, stream=False), {"stream": False}, model="")
-    ids: list[str] = send(_ModelList(request, auth, timeout, _RETRIES, account))["ids"]
+    headers = request_headers(credential, stream=False)
+    request = PreparedRequest(url, headers, body={}, model="", read=_read_list, method="GET")
+    ids: list[str] = send(Exchange(request, auth, timeout, _RETRIES, account))["ids"]
     return ids
 
 
-class _ModelList(Exchange):
-    """An exchange whose answer is a list of models."""
+def _read_list(body: dict[str, Any]) -> dict[str, Any]:
+    """Read the answer, OpenAI's shape.
 
-    method = "GET"
-
-    def parse_response(self, response: httpx.Response) -> dict[str, Any]:
-        self.note_headers(response)
-        ids = _ids(response)
-        if ids is None:
-            raise self.refused(response)
-        return {"ids": ids}
-
-
-def _ids(response: httpx.Response) -> list[str] | None:
-    """Read the answer, OpenAI's shape; ``None`` if it is no such list."""
-    if response.status_code != _OK or is_web_page(response.headers, response.content):
-        return None
-    try:
-        body = response.json()
-    except (ValueError, RecursionError):
-        return None
-    data = body.get("data") if isinstance(body, dict) else None
+    Raises:
+        UnreadableError: It is no such list.
+    """
+    data = body.get("data")
     if not isinstance(data, list):
-        return None
+        raise UnreadableError("data", data)
     found = [entry.get("id") for entry in data if isinstance(entry, dict)]
-    return list(dict.fromkeys(printable(name, limit=_LONGEST_ID) for name in found if isinstance(name, str) and name))
+    ids = (printable(name, limit=_LONGEST_ID) for name in found if isinstance(name, str) and name)
+    return {"ids": list(dict.fromkeys(ids))}

@@ -81,7 +81,8 @@ class Attempts:
         session: Settings and accounts.
         label: The account asked for; ``None`` for the one in use.
         pinned: Whether only that account may serve: then a request in its cool-down is not sent at all.
-        messages: The request's messages, of which only their kind matters here.
+        messages: The request's messages, of which only their kind matters here; ``None`` for a request that is no
+            chat: nothing but another account answers it.
         model: The model asked for.
         params: The request's further parameters, of which only their kind matters too.
         seconds: For the whole answer, all tries included.
@@ -93,7 +94,7 @@ class Attempts:
         label: str | None,
         *,
         pinned: bool,
-        messages: Sequence[Any],
+        messages: Sequence[Any] | None,
         model: str,
         params: Mapping[str, Any],
         seconds: float,
@@ -101,10 +102,13 @@ class Attempts:
         self._session = session
         self._label = label
         self._pinned = pinned
-        self._question = messages, params
+        self._question = messages or (), params
         self._model = str(merged({"model": model, **params})["model"])
         self._seconds = seconds
-        self._left = [name for name in session.settings.on_quota if not (pinned and name == "switch")]
+        left_out = {"switch"} if pinned else set()
+        if messages is None:
+            left_out |= {"degrade", "cli"}
+        self._left = [name for name in session.settings.on_quota if name not in left_out]
         self._notes: list[str] = []
         self._refusal: QwenQuotaExceededError | None = None
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from qwen_portal.requests.chat_request import TOKEN_FIELDS, ChatRequest, merged
+from qwen_portal.requests.chat_request import TOKEN_FIELDS, PreparedRequest, merged
 
 MOST_TOKENS = 1024
 # What makes more of an answer than text, or ties it to a form that a cut would break; `guided_json` and its like too.
@@ -30,7 +30,7 @@ def is_plain(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
     return is_text and not more and not speaks and all(_is_text(message) for message in body["messages"])
 
 
-def degraded(request: ChatRequest) -> ChatRequest:
+def degraded(request: PreparedRequest) -> PreparedRequest:
     """Return the request for at most 1,024 tokens, of which thinking may take half."""
     limits = {name: request.body[name] for name in TOKEN_FIELDS if name in request.body}
     limit = min([*limits.values(), MOST_TOKENS])

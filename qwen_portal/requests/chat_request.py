@@ -4,11 +4,12 @@ Source: docs/protocol.md, "Chat request".
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from qwen_portal._version import __version__
+from qwen_portal.answers.completions import whole_answer
 from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.requests.endpoints import base_url
 from qwen_portal.requests.extra_headers import checked_headers
@@ -35,7 +36,7 @@ TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
+class PreparedRequest:
     """One request, ready to send.
 
     Attributes:
@@ -43,12 +44,16 @@ class ChatRequest:
         headers: Without the bearer.
         body: What is sent as JSON.
         model: The id the user asked for, without prefix.
+        read: Makes a whole answer of the JSON that came, or raises UnreadableError.
+        method: ``GET`` has no body.
     """
 
     url: str
     headers: Mapping[str, str]
     body: Mapping[str, Any]
     model: str
+    read: Callable[[dict[str, Any]], dict[str, Any]] = whole_answer
+    method: str = "POST"
 
 
 class RequestBuilder:
@@ -71,7 +76,7 @@ class RequestBuilder:
         model: str,
         stream: bool,
         params: Mapping[str, Any],
-    ) -> ChatRequest:
+    ) -> PreparedRequest:
         """Build a chat request for one account.
 
         Args:
@@ -115,7 +120,7 @@ class RequestBuilder:
         if stream and options.get("include_usage") is not False:
             body["stream_options"] = {**options, "include_usage": True}
         self._drop(body, strict=plan.is_oauth)
-        return ChatRequest(
+        return PreparedRequest(
             url=f"{base_url(credential, self._settings)}/chat/completions",
             headers=request_headers(credential, stream=stream) | checked_headers(extra_headers),
             body=body,

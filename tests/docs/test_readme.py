@@ -10,6 +10,7 @@ from qwen_portal import errors
 from qwen_portal.cli.root import cli
 from qwen_portal.emulator import Emulator
 from qwen_portal.service.catalogue import PLAN_ROWS, WORKSPACE_PLAN
+from tests.embeddings.ways import keep_key
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -22,11 +23,13 @@ COMMANDS = sorted(set(re.findall(r"qwen-portal ((?:accounts )?[a-z]+)", README))
 )
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.split("\n")[0])
 def test_every_python_block_runs(block: str, signed_in: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each block is complete: somebody who pastes it gets an answer."""
+    """Each block is complete: somebody who pastes it, and has the accounts it names, gets an answer."""
+    keep_key(signed_in, "studio")
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})  # noqa: S102 - the README's own code
     assert capsys.readouterr().out.strip()
-    assert signed_in.chats()
-    assert all(entry.status == 200 for entry in signed_in.chats())
+    asked = [*signed_in.chats(), *signed_in.log("embeddings")]
+    assert asked
+    assert all(entry.status == 200 for entry in asked)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

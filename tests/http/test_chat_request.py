@@ -7,7 +7,7 @@ import pytest
 
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenBadRequestError
-from qwen_portal.requests.chat_request import ChatRequest, RequestBuilder
+from qwen_portal.requests.chat_request import PreparedRequest, RequestBuilder
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import catalogue, model_on, output_cap
 from qwen_portal.service.plans import PLANS, find_plan
@@ -18,7 +18,7 @@ from tests.ways import ALL, HELLO, Way
 IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]}]
 
 
-def shape(plan: str = "oauth", messages: Any = HELLO, **params: Any) -> ChatRequest:
+def shape(plan: str = "oauth", messages: Any = HELLO, **params: Any) -> PreparedRequest:
     """Shape a request for an account of that plan."""
     credential = Credential(kind="oauth" if plan == "oauth" else "key", plan=plan, access_token=Secret("x"))
     model, stream = params.pop("model", "coder-model"), params.pop("stream", False)

@@ -80,11 +80,12 @@ def test_other_providers_need_langchain(monkeypatch: pytest.MonkeyPatch) -> None
         init_chat_model("openai:gpt-4o")
 
 
+@pytest.mark.usefixtures("signed_in")
 def test_embeddings_are_an_error_that_says_where_they_are() -> None:
-    """It names Model Studio and the client that has them, in both worlds."""
+    """For a plan that has none it names Model Studio and the plan that has them, in both worlds."""
     with pytest.raises(QwenModelNotFoundError) as caught:
         QwenPortalEmbeddings(model="text-embedding-v4")
     assert isinstance(caught.value, langchain.ModelNotFoundError)
     assert "Model Studio" in caught.value.hint
-    assert "qwen_portal.openai_client(" in caught.value.hint
+    assert "qwen-portal login studio --plan studio-intl" in caught.value.hint
     assert "QwenPortalEmbeddings" in dir(langchain_qwen_portal)

@@ -29,7 +29,7 @@ WISHES: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("wish", WISHES)
 def test_what_the_service_has_not_is_a_bad_request(signed_in: Emulator, wish: str) -> None:
-    """It is refused here, without a request, and the text says who has it."""
+    """It is refused here, without a request, and the text says who has it; the portal has no embeddings."""
     with pytest.raises(exceptions.BadRequestError, match="Model Studio") as caught:
         WISHES[wish]()
     assert caught.value.status_code == 400

@@ -30,6 +30,7 @@ WRAPPED: list[tuple[Any, str]] = [
     (litellm.main, "_complete_custom_providers"),
     (litellm.main, "get_optional_params"),
     (litellm, "get_supported_openai_params"),
+    (litellm.main, "get_optional_params_embeddings"),
 ]
 # before a test replaces it
 WRAP = shims._wrap

@@ -30,6 +30,12 @@ TWINS = [
     ("qwen_portal/openai_sdk.py", "open_client", "open_async_client"),
     ("langchain_qwen_portal/calls.py", "PortalCalls._generate", "PortalCalls._agenerate"),
     ("langchain_qwen_portal/calls.py", "PortalCalls._stream", "PortalCalls._astream"),
+    (
+        "langchain_qwen_portal/embeddings.py",
+        "QwenPortalEmbeddings.embed_documents",
+        "QwenPortalEmbeddings.aembed_documents",
+    ),
+    ("langchain_qwen_portal/embeddings.py", "QwenPortalEmbeddings.embed_query", "QwenPortalEmbeddings.aembed_query"),
     ("litellm_qwen_portal/call.py", "Call.client", "Call.async_client"),
     ("litellm_qwen_portal/handler.py", "QwenPortalLLM.completion", "QwenPortalLLM.acompletion"),
     ("litellm_qwen_portal/handler.py", "QwenPortalLLM.embedding", "QwenPortalLLM.aembedding"),
@@ -73,6 +79,7 @@ ONE_SIDED = {
 # Async words, and what stands in their place in the sync twin; of a class, "Async" is taken away.
 WORDS = {
     "aclose": "close",
+    "aembed_documents": "embed_documents",
     "acredential": "credential",
     "aask": "ask",
     "aget": "get",
