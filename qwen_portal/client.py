@@ -131,9 +131,20 @@ class _Client:
         if attempt.strategy == "degrade":
             request = degraded(request)
         auth = PortalAuth(attempt.account.label, session=self._session, ready=(attempt.account, credential))
-        exchange = Exchange(request, auth, attempt.seconds, self._max_retries, attempt.account)
+        exchange = Exchange(
+            request,
+            auth,
+            attempt.seconds,
+            self._max_retries,
+            attempt.account,
+            recorder=self._session.recorder,
+            on_quota=attempt.strategy,
+        )
         self.about_to_send(exchange)
         return exchange
+
+    def _cli(self) -> dict[str, Any]:
+        return {"command": self._session.settings.qwen_cli, "recorder": self._session.recorder}
 
     def about_to_send(self, exchange: Exchange) -> None:
         """Do nothing: an integration that keeps records of requests puts its own in the place of this."""
@@ -179,7 +190,7 @@ class PortalClient(_Client):
 
     def _answer(self, question: _Question, attempt: Attempt) -> dict[str, Any]:
         if attempt.account is None:
-            return qwen_cli.ask(question.messages, command=self._session.settings.qwen_cli, seconds=attempt.seconds)
+            return qwen_cli.ask(question.messages, seconds=attempt.seconds, **self._cli())
         credential = self._session.tokens.get(attempt.account)
         return send(self._exchange(question, attempt, credential, stream=False))
 
@@ -204,8 +215,7 @@ class PortalClient(_Client):
 
         def begin(attempt: Attempt) -> Exchange | Iterable[dict[str, Any]]:
             if attempt.account is None:
-                command = self._session.settings.qwen_cli
-                return qwen_cli.chunks(qwen_cli.ask(question.messages, command=command, seconds=attempt.seconds))
+                return qwen_cli.chunks(qwen_cli.ask(question.messages, seconds=attempt.seconds, **self._cli()))
             credential = self._session.tokens.get(attempt.account)
             return self._exchange(question, attempt, credential, stream=True)
 
@@ -245,9 +255,7 @@ class AsyncPortalClient(_Client):
 
     async def _answer(self, question: _Question, attempt: Attempt) -> dict[str, Any]:
         if attempt.account is None:
-            return await qwen_cli.aask(
-                question.messages, command=self._session.settings.qwen_cli, seconds=attempt.seconds
-            )
+            return await qwen_cli.aask(question.messages, seconds=attempt.seconds, **self._cli())
         credential = await self._session.tokens.aget(attempt.account)
         return await asend(self._exchange(question, attempt, credential, stream=False))
 
@@ -259,8 +267,7 @@ class AsyncPortalClient(_Client):
 
         async def begin(attempt: Attempt) -> Exchange | Iterable[dict[str, Any]]:
             if attempt.account is None:
-                command = self._session.settings.qwen_cli
-                return qwen_cli.chunks(await qwen_cli.aask(question.messages, command=command, seconds=attempt.seconds))
+                return qwen_cli.chunks(await qwen_cli.aask(question.messages, seconds=attempt.seconds, **self._cli()))
             credential = await self._session.tokens.aget(attempt.account)
             return self._exchange(question, attempt, credential, stream=True)
 
