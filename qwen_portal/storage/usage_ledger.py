@@ -229,9 +229,10 @@ class UsageLedger(NamedTuple):
             _BusyError: They did not let go of it.
             QwenStoreError: It cannot be used.
         """
-        import sqlite3
-
         with _connections:
+            # under the lock too: a child that is forked in the middle of an import waits for its end for ever
+            import sqlite3
+
             ensure_private_file(self.path)
             try:
                 with contextlib.closing(sqlite3.connect(self.path, timeout=seconds, isolation_level=None)) as ledger:

@@ -17,7 +17,7 @@ from qwen_portal.errors import QwenStoreError
 _PAUSE = 0.25
 _IDLE_ROUNDS = 4
 # At the end of the program there is no later batch.
-_LAST_TRIES = 5
+_LAST_TRIES = 3
 
 
 class Sink(Hashable, Protocol):
@@ -75,6 +75,12 @@ class _Writer:
             if not self._left:
                 return
 
+    def end(self) -> None:
+        """Write what waits, for the last time, and say what could not be written."""
+        self._write()
+        for sink in self._left:
+            self._warn_once(sink, "another program did not let go of it.")
+
     def _run(self) -> None:
         idle, program, myself = 0, threading.main_thread(), threading.current_thread()
         try:
@@ -104,13 +110,13 @@ class _Writer:
     def _sinks(self) -> list[tuple[Sink, "queue.SimpleQueue[Any]"]]:
         return list(self._waiting.items())
 
-    def _warn_once(self, sink: Sink, error: QwenStoreError) -> None:
+    def _warn_once(self, sink: Sink, why: object) -> None:
         if sink in self._warned:
             return
         self._warned.add(sink)
         import logging
 
-        logging.getLogger("qwen_portal").warning("%s: %s (said once)", sink.loss, error)
+        logging.getLogger("qwen_portal").warning("%s: %s (said once)", sink.loss, why)
 
 
 def _taken(waiting: "queue.SimpleQueue[Any]") -> list[Any]:
@@ -145,8 +151,12 @@ def _after_fork() -> None:
     _writer = _Writer()
 
 
+def _at_exit() -> None:
+    _writer.end()
+
+
 # Finalizers may have left something when no thread was there.
-atexit.register(flush)
+atexit.register(_at_exit)
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
