@@ -13,9 +13,11 @@ from typing import Any, NamedTuple, Self
 
 from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
+from qwen_portal.http.request_log import LoggedRequest, RequestLog
 from qwen_portal.requests.chat_request import ChatRequest
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.usage_ledger import UsageLedger, UsageRow
+from qwen_portal.storage.write_behind import hand_over
 
 OK, CLOSED, CANCELLED = "ok", "closed", "cancelled"
 # Far above any count of tokens, and within what SQLite keeps.
@@ -51,8 +53,9 @@ class Recorder(NamedTuple):
 
     def begin(self, sent: Sent) -> "Recording":
         """Begin the record of a request that is about to be sent."""
-        is_wanted = self.log_folder is not None or UsageLedger(self.home).is_on()
-        return Recording(self, sent) if is_wanted else Recording()
+        is_counted = UsageLedger(self.home).is_on()
+        is_wanted = is_counted or self.log_folder is not None
+        return Recording(self, sent, is_counted=is_counted) if is_wanted else Recording()
 
     def record(
         self,
@@ -83,8 +86,6 @@ class Recorder(NamedTuple):
 
     def keep(self, row: UsageRow, *, in_finalizer: bool = False) -> None:
         """Have a row written."""
-        from qwen_portal.storage.write_behind import hand_over
-
         hand_over(UsageLedger(self.home), row, in_finalizer=in_finalizer)
 
 
@@ -94,10 +95,12 @@ class Recording:
     Args:
         recorder: Where it goes; nothing is kept without one.
         sent: The request.
+        is_counted: Whether it is a row of the ledger.
     """
 
-    def __init__(self, recorder: Recorder | None = None, sent: Sent | None = None) -> None:
+    def __init__(self, recorder: Recorder | None = None, sent: Sent | None = None, *, is_counted: bool = False) -> None:
         self._recorder = recorder
+        self._is_counted = is_counted
         self._sent = sent
         self._time, self._began = time.time(), time.monotonic()
         self._first: float | None = None
@@ -183,15 +186,12 @@ class Recording:
             outcome,
             sent.on_quota,
         )
-        if UsageLedger(recorder.home).is_on():
+        if self._is_counted:
             recorder.keep(row, in_finalizer=in_finalizer)
         if recorder.log_folder is not None:
             self._log(recorder.log_folder, sent, row, said, in_finalizer=in_finalizer)
 
     def _log(self, folder: Path, sent: Sent, row: UsageRow, said: str | None, *, in_finalizer: bool) -> None:
-        from qwen_portal.http.request_log import LoggedRequest, RequestLog
-        from qwen_portal.storage.write_behind import hand_over
-
         facts = {
             "usage": self._usage,
             "milliseconds": row.milliseconds,

@@ -4,21 +4,15 @@ import asyncio
 import gc
 from collections.abc import Iterator
 
-import litellm
 import pytest
 
-import litellm_qwen_portal
 import qwen_portal
-from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError
-from tests.cli.program import run
 from tests.quotas import Two, two_accounts
 from tests.usage.counted import counted, ledger, switch_on
 from tests.ways import ALL, HELLO, STREAMED, Way
-
-litellm_qwen_portal.register()
 
 
 @pytest.fixture
@@ -76,22 +70,6 @@ def test_cached_and_reasoning_tokens_are_told_apart(signed_in: Emulator) -> None
     assert cached > 0
     assert first == second
     assert first > 0
-
-
-@pytest.mark.usefixtures("signed_in", "counting")
-# LiteLLM's own, as in tests/litellm/conftest.py
-@pytest.mark.filterwarnings("ignore:Accessing the 'model_:pydantic.warnings.PydanticDeprecatedSince211")
-def test_both_doors_and_the_command_line_are_counted() -> None:
-    """One row for each, not two."""
-    ChatQwenPortal().invoke("What is 2+2?")
-    list(ChatQwenPortal().stream("What is 2+2?"))
-    litellm.completion("qwen-portal/coder-model", HELLO)
-    list(litellm.completion("qwen-portal/coder-model", HELLO, stream=True))
-    assert run("chat", "What is 2+2?").exit_code == 0
-    assert run("status", "--check").exit_code == 0
-    assert run("check", "-m", "coder-model").exit_code == 0
-
-    assert counted("outcome", "prompt_tokens") == [("ok", 10)] * 5 + [("ok", 8)] * 2
 
 
 FAILURES = [("error-500", 500, "QwenServerError"), ("moderation", 400, "QwenContentFilterError")]

@@ -10,6 +10,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal import PortalClient
+from qwen_portal.storage.write_behind import flush
 from tests.login_never_lost.programs import Program, programs
 from tests.repeats import TRIES
 from tests.usage.counted import counted, ledger, row, switch_on
@@ -99,12 +100,14 @@ def test_a_full_disk_costs_rows_and_no_answer() -> None:
 
 
 @pytest.mark.usefixtures("signed_in")
-def test_a_locked_file_holds_no_request_up_and_the_rows_come_later() -> None:
-    """Another program has the file for as long as the calls last."""
+def test_a_locked_file_holds_no_request_up_and_the_rows_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program has the file for as long as the calls last, and while they are written in vain."""
     path = switch_on()
+    monkeypatch.setattr("qwen_portal.storage.usage_ledger._PATIENCE", 0.0)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         answers = [PortalClient().chat(HELLO)["choices"] for _ in range(20)]
+        flush()
         other.execute("ROLLBACK")
 
     assert all(answers)
