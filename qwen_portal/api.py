@@ -229,7 +229,8 @@ def openai_client(account: str | None = None, **kw: Any) -> "openai.OpenAI":
     """Make OpenAI's own client for an account: its bearer on each request, its host, and the cap on ``max_tokens``.
 
     It never changes account, so a spent quota is its ``openai.RateLimitError``. Answers are read by OpenAI's SDK: it
-    takes a stream that is cut off for one that ended, which :class:`PortalClient` does not.
+    takes a stream that is cut off for one that ended, which :class:`PortalClient` does not. What it sends is not
+    counted by ``qwen-portal usage``.
 
     Args:
         account: Account label; the environment's key or the active account if not given.

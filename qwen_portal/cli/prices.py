@@ -60,7 +60,7 @@ def _price(model: str, given: Any) -> Price:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not math.isfinite(value) or value < 0:
             raise _bad(f"the price {kind} of {name} is no number from 0 on.")
-    return Price(given["input"], given["output"], given.get("cached", given["input"]))
+    return Price(given["input"], given["output"], given["cached"] if "cached" in given else given["input"])
 
 
 def _bad(why: str) -> click.BadParameter:

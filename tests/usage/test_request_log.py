@@ -42,7 +42,7 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 def logged(**known: Any) -> LoggedRequest:
     """Make an entry."""
-    standard = {
+    standard: dict[str, Any] = {
         "time": time.time(),
         "url": "https://portal.qwen.ai/v1/chat/completions",
         "sent_headers": {},
