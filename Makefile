@@ -46,8 +46,8 @@ lanes: $(INSTALLED) ## the doors on other LangChain, openai and LiteLLM, pinned 
 peers: $(INSTALLED) ## ChatQwenPortal beside five other chat models: one table, the same checks for each
 	scripts/peers.sh $(BIN)/python dist/*.whl $(PEERS)
 
-torture: $(INSTALLED) ## every danger to a sign-in 200 times instead of 5, and the load in full; TORTURE=n for n
-	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost tests/quota/test_quota_load.py
+torture: $(INSTALLED) ## every danger to a sign-in 200 times instead of 5, the load and the ledger in full; TORTURE=n for n
+	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost tests/quota/test_quota_load.py tests/usage/test_dangers.py
 
 mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
 	$(BIN)/python scripts/mutants.py
@@ -67,9 +67,10 @@ format: $(TOOLS) ## let ruff mend what it can
 types: $(TOOLS) ## mypy --strict
 	$(BIN)/mypy --strict
 
-bench: $(INSTALLED) ## how long --help and status take, against a bare interpreter; what streams cost, against ChatOpenAI
+bench: $(INSTALLED) ## how long --help and status take, against a bare interpreter; what streams cost, against ChatOpenAI, and what counting costs
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/streams.py
+	$(BIN)/python benchmarks/usage.py
 
 dist: ## sdist and wheel into dist/, built anew, and the test suite against that wheel
 	rm -f $(INSTALLED)

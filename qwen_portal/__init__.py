@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         login,
         logout,
         openai_client,
+        usage,
         use,
     )
     from qwen_portal.auth import PortalAuth
@@ -68,6 +69,7 @@ _HOMES = {
     "login": "api",
     "logout": "api",
     "openai_client": "api",
+    "usage": "api",
     "use": "api",
     "Account": "account.record",
     "AsyncPortalClient": "client",
@@ -137,5 +139,6 @@ __all__ = [
     "logout",
     "oauth",
     "openai_client",
+    "usage",
     "use",
 ]

@@ -173,11 +173,42 @@ def keep_alive(account: str | None = None) -> Iterator[None]:
         yield
 
 
+def usage(days: float = 7, account: str | None = None) -> list[dict[str, Any]]:
+    """Return what was used on this machine, if counting is on (``qwen-portal usage --on``): a row per request.
+
+    Args:
+        days: How far back, in days.
+        account: Label; all accounts if not given.
+
+    Returns:
+        One dict per request, oldest first: ``time`` (seconds since the epoch), ``account`` and ``plan`` (``None`` for
+        the qwen command), ``model`` (the name that was sent), ``prompt_tokens``, ``completion_tokens``,
+        ``cached_tokens``, ``reasoning_tokens`` (each ``None`` if nobody said), ``milliseconds``,
+        ``first_milliseconds`` (until a stream's first content), ``status`` (HTTP), ``outcome`` (``"ok"``,
+        ``"closed"`` for a stream left early, ``"cancelled"``, or the error's class) and ``on_quota``.
+
+    Raises:
+        QwenStoreError: The ledger cannot be read.
+        QwenError: ``days`` is no number above 0.
+
+    Example:
+        >>> pandas.DataFrame(qwen_portal.usage(days=30)).groupby("model")["completion_tokens"].sum()
+    """
+    from qwen_portal.storage.usage_ledger import UsageLedger, days_ago
+    from qwen_portal.storage.write_behind import flush
+
+    since = days_ago(days)
+    flush()
+    return [row._asdict() for row in UsageLedger(Session().settings.home).rows(since, account)]
+
+
 def close() -> None:
     """Stop background work, close the connections of all threads, forget what is cached; again it does nothing."""
     from qwen_portal.http.open_responses import stop_closing
     from qwen_portal.http.pools import close_sync_pool
+    from qwen_portal.storage.write_behind import flush
 
+    flush()
     stop_closing()
     close_sync_pool()
     forget()
@@ -186,8 +217,11 @@ def close() -> None:
 async def aclose() -> None:
     """Close the running event loop's connections too; calling it again does nothing."""
     from qwen_portal.http.pools import close_async_pool
+    from qwen_portal.storage.write_behind import flush
 
     await close_async_pool()
+    # it waits for a disk
+    await asyncio.to_thread(flush)
     close()
 
 
@@ -195,7 +229,8 @@ def openai_client(account: str | None = None, **kw: Any) -> "openai.OpenAI":
     """Make OpenAI's own client for an account: its bearer on each request, its host, and the cap on ``max_tokens``.
 
     It never changes account, so a spent quota is its ``openai.RateLimitError``. Answers are read by OpenAI's SDK: it
-    takes a stream that is cut off for one that ended, which :class:`PortalClient` does not.
+    takes a stream that is cut off for one that ended, which :class:`PortalClient` does not. What it sends is not
+    counted by ``qwen-portal usage``.
 
     Args:
         account: Account label; the environment's key or the active account if not given.

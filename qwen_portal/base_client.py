@@ -154,7 +154,15 @@ class BaseClient:
         if attempt.strategy == "degrade":
             request = degraded(request)
         auth = PortalAuth(attempt.account.label, session=self._session, ready=(attempt.account, credential))
-        exchange = Exchange(request, auth, attempt.seconds, self._max_retries, attempt.account)
+        exchange = Exchange(
+            request,
+            auth,
+            attempt.seconds,
+            self._max_retries,
+            attempt.account,
+            recorder=self._session.recorder,
+            on_quota=attempt.strategy,
+        )
         self.about_to_send(exchange)
         return exchange
 
@@ -165,6 +173,9 @@ class BaseClient:
         return self._builder.chat(
             credential, question.messages, model=question.model, stream=stream, params=question.params
         )
+
+    def _cli(self) -> dict[str, Any]:
+        return {"command": self._session.settings.qwen_cli, "recorder": self._session.recorder}
 
     def about_to_send(self, exchange: Exchange) -> None:
         """Do nothing: an integration that keeps records of requests puts its own in the place of this."""

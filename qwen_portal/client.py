@@ -97,7 +97,7 @@ class PortalClient(BaseClient):
     def _answer(self, question: Question | Texts, attempt: Attempt) -> dict[str, Any]:
         if attempt.account is None:
             assert isinstance(question, Question)  # noqa: S101 - for the type checker
-            return qwen_cli.ask(question.messages, command=self._session.settings.qwen_cli, seconds=attempt.seconds)
+            return qwen_cli.ask(question.messages, seconds=attempt.seconds, **self._cli())
         credential = self._session.tokens.get(attempt.account)
         return send(self._exchange(question, attempt, credential))
 
@@ -122,8 +122,7 @@ class PortalClient(BaseClient):
 
         def begin(attempt: Attempt) -> Exchange | Iterable[dict[str, Any]]:
             if attempt.account is None:
-                command = self._session.settings.qwen_cli
-                return qwen_cli.chunks(qwen_cli.ask(question.messages, command=command, seconds=attempt.seconds))
+                return qwen_cli.chunks(qwen_cli.ask(question.messages, seconds=attempt.seconds, **self._cli()))
             credential = self._session.tokens.get(attempt.account)
             return self._exchange(question, attempt, credential, stream=True)
 
@@ -194,9 +193,7 @@ class AsyncPortalClient(BaseClient):
     async def _answer(self, question: Question | Texts, attempt: Attempt) -> dict[str, Any]:
         if attempt.account is None:
             assert isinstance(question, Question)  # noqa: S101 - for the type checker
-            return await qwen_cli.aask(
-                question.messages, command=self._session.settings.qwen_cli, seconds=attempt.seconds
-            )
+            return await qwen_cli.aask(question.messages, seconds=attempt.seconds, **self._cli())
         credential = await self._session.tokens.aget(attempt.account)
         return await asend(self._exchange(question, attempt, credential))
 
@@ -208,8 +205,7 @@ class AsyncPortalClient(BaseClient):
 
         async def begin(attempt: Attempt) -> Exchange | Iterable[dict[str, Any]]:
             if attempt.account is None:
-                command = self._session.settings.qwen_cli
-                return qwen_cli.chunks(await qwen_cli.aask(question.messages, command=command, seconds=attempt.seconds))
+                return qwen_cli.chunks(await qwen_cli.aask(question.messages, seconds=attempt.seconds, **self._cli()))
             credential = await self._session.tokens.aget(attempt.account)
             return self._exchange(question, attempt, credential, stream=True)
 

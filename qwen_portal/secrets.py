@@ -83,8 +83,7 @@ class Secret:
 def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) -> str:
     """Make a server's text safe for a terminal, a log and an error message.
 
-    Escape sequences, control and direction-changing characters go; known secrets, what is shaped like a bearer or a
-    key, and the credentials in an address are masked; the text is cut.
+    Escape sequences, control and direction-changing characters go, secrets are masked (:func:`masked`), it is cut.
 
     Args:
         text: What the server sent.
@@ -93,16 +92,28 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
     """
     known = [secret for secret in secrets if secret]
     # as it came, or what is cut off might be half of one; and again, for what an escape sequence had divided
-    text = _masked(text, known)[:_LOOKED_AT]
+    text = _without(known, text)[:_LOOKED_AT]
     text = " ".join(re.sub(_CONTROL, " ", re.sub(_ANSI, "", text)).split())
-    text = _masked(text, known)
-    text = re.sub(_USER_INFO, f"{MASK}@", text)
-    text = re.sub(_SECRET_IN_QUERY, rf"\1{MASK}", text)
-    text = re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)
+    text = masked(text, secrets=known)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _masked(text: str, secrets: Iterable[Secret]) -> str:
+def masked(text: str, *, secrets: Iterable[Secret] = ()) -> str:
+    """Mask what is secret in a text, and leave the rest of it as it is.
+
+    Known secrets, what is shaped like a bearer or a key, and the credentials in an address are masked.
+
+    Args:
+        text: Anybody's text.
+        secrets: Values that must not appear, whatever they look like.
+    """
+    text = _without([secret for secret in secrets if secret], text)
+    text = re.sub(_USER_INFO, f"{MASK}@", text)
+    text = re.sub(_SECRET_IN_QUERY, rf"\1{MASK}", text)
+    return re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)
+
+
+def _without(secrets: Iterable[Secret], text: str) -> str:
     for secret in secrets:
         text = text.replace(secret.reveal(), MASK)
     return text

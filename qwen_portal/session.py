@@ -15,6 +15,7 @@ from qwen_portal.settings import Settings, load_settings
 from qwen_portal.storage.index import Entry
 
 if TYPE_CHECKING:
+    from qwen_portal.http.recorder import Recorder
     from qwen_portal.tokens.manager import TokenManager
 
 _lock = threading.Lock()
@@ -55,6 +56,13 @@ class Session:
             if key not in _managers:
                 _managers[key] = TokenManager(self.accounts, oauth_url=url, client_id=client_id)
             return _managers[key]
+
+    @property
+    def recorder(self) -> "Recorder":
+        """Where what is kept of requests goes."""
+        from qwen_portal.http.recorder import Recorder
+
+        return Recorder(self.settings.home, self.settings.request_log)
 
     def list(self) -> list[Account]:
         """Return every account, a key from the environment first."""

@@ -46,6 +46,7 @@ class Settings(NamedTuple):
         on_quota: What to try in turn when a quota is used up, of STRATEGIES; nothing for ``error``.
         quota_cooldown: Seconds that an exhausted account is left alone.
         qwen_cli: The qwen command for the strategy ``cli``, or ``None`` for the one on PATH.
+        request_log: Folder that gets a file per request, or ``None``.
     """
 
     home: Path
@@ -61,6 +62,7 @@ class Settings(NamedTuple):
     on_quota: tuple[str, ...] = ("switch", "degrade")
     quota_cooldown: float = 1800.0
     qwen_cli: str | None = None
+    request_log: Path | None = None
 
     @property
     def trusted(self) -> frozenset[str]:
@@ -118,10 +120,11 @@ def load_settings(
     token_path = env("QWEN_TOKEN_PATH")
     base_url = base_url or env("QWEN_PORTAL_BASE_URL")
     key = api_key or env.secret("QWEN_PORTAL_API_KEY")
-    home = env("QWEN_PORTAL_HOME")
+    named_home, log = env("QWEN_PORTAL_HOME"), env("QWEN_PORTAL_REQUEST_LOG")
+    home = Path(named_home).expanduser().absolute() if named_home else default_home()
     oauth_url = env("QWEN_PORTAL_OAUTH_URL")
     return Settings(
-        home=Path(home).expanduser().absolute() if home else default_home(),
+        home=home,
         account=env("QWEN_PORTAL_ACCOUNT"),
         store=_place(store or env("QWEN_PORTAL_STORE") or (f"file:{token_path}" if token_path else "auto")),
         oauth_url=user_url(oauth_url) if oauth_url else OAUTH_URL,
@@ -134,6 +137,7 @@ def load_settings(
         on_quota=_strategies(on_quota if on_quota is not None else env("QWEN_PORTAL_ON_QUOTA") or "switch,degrade"),
         quota_cooldown=_seconds("QWEN_PORTAL_QUOTA_COOLDOWN", env("QWEN_PORTAL_QUOTA_COOLDOWN"), 1800.0),
         qwen_cli=env("QWEN_CLI_PATH"),
+        request_log=_log_folder(log, home) if log else None,
     )
 
 
@@ -169,6 +173,12 @@ def configure_logging(level: str | None) -> None:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
+
+
+def _log_folder(value: str, home: Path) -> Path | None:
+    if value in {"0", "1"}:
+        return home / "logs" if value == "1" else None
+    return Path(value).expanduser().absolute()
 
 
 def _place(name: str) -> str:

@@ -7,15 +7,14 @@ arrived there is no second try, and an error carries what was received before it
 import asyncio
 import contextlib
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Self
 
 import httpx
 
-from qwen_portal.answers.chunks import ChunkReader
-from qwen_portal.errors import QwenAPIError, QwenError, QwenTimeoutError
+from qwen_portal.errors import QwenAPIError, QwenError
 from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.incoming import IncomingAnswer
 from qwen_portal.http.open_responses import AsyncTicket, Ticket
 from qwen_portal.http.pools import async_pool, sync_pool
 from qwen_portal.quota.attempts import Attempt, Attempts
@@ -24,42 +23,19 @@ from qwen_portal.quota.attempts import Attempt, Attempts
 Source = Exchange | Iterable[dict[str, Any]]
 
 
-class _Stream:
-    """What the two streams share: chunks that arrived but were not handed on yet, and how the stream ended."""
-
-    _exchange: Exchange
-    _reader: ChunkReader
+class _Stream(IncomingAnswer):
+    """What the two streams share: the attempt that answers, and the tag of its first chunk."""
 
     def __init__(self, attempts: Attempts) -> None:
+        super().__init__()
         self._attempts = attempts
         self._attempt: Attempt | None = None
         self._is_tagged = False
-        self._headers: Mapping[str, str] = {}
-        self._waiting: deque[dict[str, Any]] = deque()
-        self._ended = False
-        self._failure: QwenAPIError | None = None
 
     @property
     def strategy(self) -> str | None:
         """``degrade`` or ``cli``, once the stream is open and if that answers."""
         return None if self._attempt is None else self._attempt.strategy
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The response's headers, once the stream is open."""
-        return self._headers
-
-    def _begin(self, response: httpx.Response) -> None:
-        self._exchange.note_headers(response)
-        self._headers, self._ended, self._failure = self._exchange.response_headers, False, None
-        request_id = self._headers.get("x-request-id")
-        self._reader = ChunkReader(self._exchange.host, request_id, self._exchange.secrets(response))
-        self._waiting.clear()
-
-    def _have(self, chunks: Iterable[dict[str, Any]]) -> None:
-        """Take a whole answer that came without a connection."""
-        self._headers, self._ended, self._failure = {}, True, None
-        self._waiting = deque(chunks)
 
     def _hand_on(self) -> dict[str, Any]:
         """Return the next chunk; the first bears the tag, because those who add chunks up would double it."""
@@ -68,37 +44,6 @@ class _Stream:
             return chunk
         self._is_tagged = True
         return self._attempt.tag(chunk)
-
-    def _accept(self, data: bytes | None) -> None:
-        """Take what arrived; ``None`` is the end. Trouble waits until the chunks before it are handed on."""
-        try:
-            if data is not None:
-                self._waiting.extend(self._reader.feed(data))
-            if data is None or self._reader.done:
-                self._ended = True
-                self._waiting.extend(self._reader.end())
-        except QwenAPIError as exc:
-            # without its frames, which hold what the service said, unmasked
-            failure = exc.with_traceback(None)
-            self._failure = failure if self._reader.has_content else self._exchange.explained(failure)
-        if self._failure is None and not self._ended and self._exchange.retries.remaining() <= 0:
-            seconds = self._exchange.timeout
-            self._failure = self._reader.error(QwenTimeoutError(f"The answer was not complete after {seconds:g} s."))
-
-    def _broke(self, exc: httpx.HTTPError) -> None:
-        self._failure = self._reader.error(self._exchange.failure(exc, streaming=True))
-
-    def _take_failure(self) -> QwenAPIError:
-        """Return what ended the stream, to be raised: to keep a raised error would make a cycle with its frames."""
-        failure, self._failure, self._ended = self._failure, None, True
-        assert failure is not None  # noqa: S101 - for the type checker
-        return failure
-
-    def _opened(self) -> bool:
-        """Tell whether content has arrived, or the stream has come to its end, well or not."""
-        if self._failure is not None and not self._reader.has_content:
-            raise self._take_failure()
-        return self._reader.has_content or self._ended or self._failure is not None
 
 
 class ChunkStream(_Stream):
@@ -145,22 +90,23 @@ class ChunkStream(_Stream):
             self._have(source)
             return
         self._exchange = source
-        while True:
-            try:
-                self._connect()
-            except (httpx.HTTPError, QwenAPIError) as exc:
-                self._exchange.failed(exc)
-            except BaseException:
+        with source.recording.until_open():
+            while True:
+                try:
+                    self._connect()
+                except (httpx.HTTPError, QwenAPIError) as exc:
+                    source.failed(exc)
+                except BaseException:
+                    self.close()
+                    raise
+                else:
+                    return
                 self.close()
-                raise
-            else:
-                return
-            self.close()
-            time.sleep(self._exchange.pause())
+                time.sleep(source.pause())
 
     def close(self) -> None:
         """Close the connection; what was not read is lost."""
-        self._ended = True
+        self._stop()
         if self._ticket is not None:
             self._ticket.close()
 
@@ -191,6 +137,7 @@ class ChunkStream(_Stream):
         self._drop()
 
     def _drop(self) -> None:
+        self._recording.leave(in_finalizer=True)
         if self._ticket is not None:
             self._ticket.drop()
 
@@ -268,22 +215,23 @@ class AsyncChunkStream(_Stream):
             self._have(source)
             return
         self._exchange = source
-        while True:
-            try:
-                await self._connect()
-            except (httpx.HTTPError, QwenAPIError) as exc:
-                self._exchange.failed(exc)
-            except BaseException:
+        with source.recording.until_open():
+            while True:
+                try:
+                    await self._connect()
+                except (httpx.HTTPError, QwenAPIError) as exc:
+                    source.failed(exc)
+                except BaseException:
+                    await self.aclose()
+                    raise
+                else:
+                    return
                 await self.aclose()
-                raise
-            else:
-                return
-            await self.aclose()
-            await asyncio.sleep(self._exchange.pause())
+                await asyncio.sleep(source.pause())
 
     async def aclose(self) -> None:
         """Close the connection; what was not read is lost."""
-        self._ended = True
+        self._stop()
         if self._ticket is not None:
             await self._ticket.close()
 
@@ -314,6 +262,7 @@ class AsyncChunkStream(_Stream):
         self._drop()
 
     def _drop(self) -> None:
+        self._recording.leave(in_finalizer=True)
         if self._ticket is not None:
             self._ticket.drop()
 

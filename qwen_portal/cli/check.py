@@ -97,7 +97,7 @@ def _ask(session: Session, account: Account, model: str) -> tuple[str, str]:
         credential = session.tokens.get(require_usable(account))
         request = builder.chat(credential, question, model=model, stream=False, params={"max_tokens": 16})
         auth = PortalAuth(account.label, session=session, ready=(account, credential))
-        send(Exchange(request, auth, _SECONDS, _RETRIES, account))
+        send(Exchange(request, auth, _SECONDS, _RETRIES, account, recorder=session.recorder))
     except QwenModelNotFoundError as exc:
         return "not offered", exc.message
     except QwenQuotaExceededError as exc:

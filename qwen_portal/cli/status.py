@@ -12,6 +12,7 @@ from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.secrets import printable
 from qwen_portal.session import Session
 from qwen_portal.storage.index import FileIndex
+from qwen_portal.storage.usage_ledger import UsageLedger
 from qwen_portal.text import format_duration, shell_quote
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def command(*, as_json: bool, check: bool) -> None:
             for a in accounts
         ]
         click.echo(table(("", "ACCOUNT", "PLAN", "STORE", "STATE"), rows))
+        click.echo(_counting(session), err=True)
     if accounts and all(account.needs_login for account in accounts):
         raise QwenTokenNotAvailableError("Every account needs a new sign-in.")
     # whatever the list shows, a call needs this one
@@ -99,6 +101,12 @@ def _pending(session: Session, account: "Account") -> str:
     except QwenStoreError as exc:
         pending = exc.message
     return f"; {pending}" if pending is not None else ""
+
+
+def _counting(session: Session) -> str:
+    if UsageLedger(session.settings.home).is_on():
+        return "What is used is counted: qwen-portal usage shows it."
+    return "What is used is not counted; qwen-portal usage --on begins to."
 
 
 def _check() -> None:

@@ -26,6 +26,7 @@ from qwen_portal.errors import (
     QwenTimeoutError,
 )
 from qwen_portal.http.bodies import EXTENSION, BodyLimits
+from qwen_portal.http.recorder import Recorder, Recording, Sent
 from qwen_portal.http.retry import Retries
 from qwen_portal.requests.chat_request import PreparedRequest
 from qwen_portal.requests.embedding_request import embedding_hint
@@ -48,10 +49,20 @@ class Exchange:
         timeout: Seconds for the whole answer, retries included.
         max_retries: Repeats at most; for a stream only before its first content.
         account: Whose bearer that is.
+        recorder: Where what is kept of it goes; ``None`` for nowhere.
+        on_quota: The strategy for a spent quota that it is a try of, or ``None``.
     """
 
     def __init__(
-        self, request: PreparedRequest, auth: httpx.Auth, timeout: float, max_retries: int, account: Account
+        self,
+        request: PreparedRequest,
+        auth: httpx.Auth,
+        timeout: float,
+        max_retries: int,
+        account: Account,
+        *,
+        recorder: Recorder | None = None,
+        on_quota: str | None = None,
     ) -> None:
         self.request = request
         self.auth = auth
@@ -66,10 +77,13 @@ class Exchange:
         self._connection_was_stale = False
         # An error raised from a variable makes a cycle with the frame that has it: those frames hold streams.
         self._failures: list[QwenAPIError] = []
+        sent = Sent(account, request, self.content, on_quota)
+        self.recording = Recording() if recorder is None else recorder.begin(sent)
 
     def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
         """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
         self.connected = self.answered = False
+        self.recording.begin_try()
         left = self.retries.remaining()
         is_stream = self.request.body.get("stream", False)
         read = min(CHUNK_TIMEOUT, left) if is_stream else left
@@ -161,6 +175,7 @@ class Exchange:
             name: printable(value, limit=_HEADER_LIMIT, secrets=secrets).encode("ascii", "replace").decode()
             for name, value in response.headers.items()
         }
+        self.recording.received(response.status_code, self.response_headers, secrets)
 
     def secrets(self, response: httpx.Response) -> list[Secret]:
         """Return what the server was told, and nobody else is to read."""

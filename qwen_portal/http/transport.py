@@ -24,20 +24,24 @@ def send(exchange: Exchange) -> dict[str, Any]:
         QwenAPIError: Typed by what happened.
     """
     pool = sync_pool()
-    while True:
-        try:
-            return exchange.parse_response(pool.send(exchange.build(pool, exchange.note), auth=exchange.auth))
-        except (httpx.HTTPError, QwenAPIError) as exc:
-            exchange.failed(exc)
-        time.sleep(exchange.pause())
+    with exchange.recording as recording:
+        while True:
+            try:
+                response = pool.send(exchange.build(pool, exchange.note), auth=exchange.auth)
+                return recording.answered(exchange.parse_response(response))
+            except (httpx.HTTPError, QwenAPIError) as exc:
+                exchange.failed(exc)
+            time.sleep(exchange.pause())
 
 
 async def asend(exchange: Exchange) -> dict[str, Any]:
     """Do what :func:`send` does without blocking the event loop."""
     pool = async_pool()
-    while True:
-        try:
-            return exchange.parse_response(await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth))
-        except (httpx.HTTPError, QwenAPIError) as exc:
-            exchange.failed(exc)
-        await asyncio.sleep(exchange.pause())
+    with exchange.recording as recording:
+        while True:
+            try:
+                response = await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth)
+                return recording.answered(exchange.parse_response(response))
+            except (httpx.HTTPError, QwenAPIError) as exc:
+                exchange.failed(exc)
+            await asyncio.sleep(exchange.pause())

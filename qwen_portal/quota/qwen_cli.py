@@ -22,6 +22,7 @@ from typing import Any
 
 from qwen_portal.environment import without_secrets
 from qwen_portal.errors import QwenError
+from qwen_portal.http.recorder import OK, Recorder
 from qwen_portal.quota.degrade import is_plain
 from qwen_portal.requests.chat_request import merged
 from qwen_portal.secrets import printable
@@ -51,13 +52,16 @@ def can_answer(messages: Sequence[Any], params: Mapping[str, Any]) -> bool:
     return is_plain(messages, params) and body.get("n") in {None, 1} and not any(map(body.get, _NOT_ITS_OWN))
 
 
-def ask(messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: float) -> dict[str, Any]:
+def ask(
+    messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: float, recorder: Recorder
+) -> dict[str, Any]:
     """Ask the qwen command.
 
     Args:
         messages: OpenAI-style messages, all of them text.
         command: Name or path of the command, or of the node script behind it; ``None`` for ``qwen``.
         seconds: What the answer may take; never more than 60.
+        recorder: What counts it.
 
     Returns:
         A chat.completion dict.
@@ -65,12 +69,14 @@ def ask(messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: 
     Raises:
         QwenError: There is no such command, it is a batch file, or what it printed in time is no answer.
     """
-    return _Run(_arguments(command), _prompt(messages)).answer(min(seconds, SECONDS))
+    return _Run(_arguments(command), _prompt(messages), recorder).answer(min(seconds, SECONDS))
 
 
-async def aask(messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: float) -> dict[str, Any]:
+async def aask(
+    messages: Sequence[Mapping[str, Any]], *, command: str | None, seconds: float, recorder: Recorder
+) -> dict[str, Any]:
     """Do what :func:`ask` does without blocking the event loop; cancelling it ends the command."""
-    run = _Run(_arguments(command), _prompt(messages))
+    run = _Run(_arguments(command), _prompt(messages), recorder)
     try:
         return await asyncio.to_thread(run.answer, min(seconds, SECONDS))
     finally:
@@ -89,14 +95,36 @@ def chunks(completion: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 class _Run:
     """One run of the command."""
 
-    def __init__(self, arguments: list[str], prompt: str) -> None:
+    def __init__(self, arguments: list[str], prompt: str, recorder: Recorder) -> None:
         self._arguments = arguments
         self._prompt = prompt
+        self._recorder = recorder
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._is_over = False
 
     def answer(self, seconds: float) -> dict[str, Any]:
+        began = time.monotonic()
+        try:
+            completion = self._answer(seconds)
+        except QwenError as exc:
+            self._count({}, type(exc).__name__, began)
+            raise
+        self._count(completion, OK, began)
+        return completion
+
+    def _count(self, completion: Mapping[str, Any], outcome: str, began: float) -> None:
+        self._recorder.record(
+            None,
+            model=completion.get("model") or "qwen",
+            usage=completion.get("usage"),
+            status=None,
+            outcome=outcome,
+            milliseconds=(time.monotonic() - began) * 1000,
+            on_quota="cli",
+        )
+
+    def _answer(self, seconds: float) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="qwen-portal-") as folder, tempfile.TemporaryFile() as prompt:
             prompt.write(self._prompt.encode(errors="replace"))
             prompt.seek(0)

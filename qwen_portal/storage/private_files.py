@@ -121,6 +121,22 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
     _sync_folder(path.parent)
 
 
+def ensure_private_file(path: Path) -> None:
+    """Make an empty file, or check the one that is there, before something else than this module writes it.
+
+    Raises:
+        QwenStoreError: It is a link, not a plain file, of another user, readable by others, or cannot be made.
+    """
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600))
+        # not opened: to close a file of SQLite's would take away the locks that this process has on it
+        found = path.lstat()
+    except OSError as exc:
+        raise failed("make", path, exc) from None
+    _check_opened(path, found, _OTHERS)
+
+
 def unfinished(path: Path) -> list[Path]:
     """Return what writes of this file that are under way, or were cut short by a kill, have beside it."""
     import glob

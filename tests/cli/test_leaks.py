@@ -43,6 +43,8 @@ def test_no_option_takes_a_secret() -> None:
         ("status", "--json", "--check"),
         ("accounts",),
         ("models",),
+        ("usage",),
+        ("usage", "--json"),
         ("chat", "Hello"),
         ("chat", "Hello", "--json"),
         ("chat", "Hello", "-m", "no-such-model"),

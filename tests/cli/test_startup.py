@@ -12,12 +12,13 @@ from qwen_portal.settings import load_settings
 from tests.canaries import KEY
 from tests.cli.program import run
 
-HEAVY = {"httpx", "keyring", "rich", "langchain_core", "litellm"}
+HEAVY = {"httpx", "keyring", "rich", "langchain_core", "litellm", "sqlite3"}
 # What neither --help nor status has the time for, our own parts included.
 SLOW = HEAVY | {
     *("asyncio", "filelock", "hashlib", "logging", "platformdirs", "segno", "ssl", "tempfile"),
     *(
         "qwen_portal.client",
+        "qwen_portal.http.recorder",
         "qwen_portal.storage.credential",
         "qwen_portal.storage.stores",
         "qwen_portal.tokens.manager",
@@ -67,6 +68,7 @@ def test_help_imports_no_command() -> None:
 def test_status_reads_the_index_and_nothing_else(args: tuple[str, ...]) -> None:
     """No store, no HTTP and no lock is imported, with accounts and in the default place."""
     run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    run("usage", "--on")
     modules = modules_after(RUN, *args)
     assert "qwen_portal.storage.index" in modules
     assert modules & SLOW == set()
@@ -107,3 +109,13 @@ def test_the_collector_is_on_again_while_a_command_runs() -> None:
         "print(json.dumps(sorted(sys.modules))", "print(json.dumps([str(gc.isenabled())])"
     )
     assert modules_after(code, "status") == {"True"}
+
+
+def test_a_request_imports_sqlite_only_if_it_is_counted() -> None:
+    """Whoever never switched the ledger on does not pay for it."""
+    code = (
+        "import json, sys; from qwen_portal import client, streams; print(json.dumps([*sys.modules]), file=sys.stderr)"
+    )
+    modules = modules_after(code)
+    assert "qwen_portal.storage.usage_ledger" in modules
+    assert "sqlite3" not in modules

@@ -17,6 +17,7 @@ import qwen_portal
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
+from qwen_portal.http.recorder import Recorder
 from qwen_portal.quota import qwen_cli
 from tests.login_never_lost.accounts import PATIENCE
 from tests.quotas import TOOL
@@ -340,7 +341,7 @@ def test_a_minute_is_the_most_and_the_caller_s_time_counts_too() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(qwen_cli, "_Run", Run)
         for given in (600.0, 12.5):
-            qwen_cli.ask(HELLO, command=sys.executable, seconds=given)
+            qwen_cli.ask(HELLO, command=sys.executable, seconds=given, recorder=Recorder(Path()))
     assert seconds == [60.0, 12.5]
 
 
