@@ -10,7 +10,7 @@ _COMMANDS = {
     "login": "Sign in, or keep an API key.",
     "logout": "Remove a sign-in or key from this machine.",
     "accounts": "List the accounts, choose one, remove one; say who steps in when a quota is used up.",
-    "import": "Move the sign-in of the qwen CLI, or of an older tool, here.",
+    "import": "Move the sign-in of the qwen CLI, or of an older tool, here; copy the CLI's API keys.",
     "status": "Show who is signed in and how long the tokens last.",
     "token": "Print a valid access token, nothing else.",
     "models": "List the models, as they are on your plan.",
