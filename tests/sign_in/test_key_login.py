@@ -110,6 +110,22 @@ def test_a_key_that_the_service_refuses_is_not_kept(plan: str, key: str, asked: 
     assert qwen_portal.accounts() == []
 
 
+@pytest.mark.parametrize(
+    ("plan", "key", "alike"),
+    [
+        ("studio-intl", "sk-bad", "studio, studio-us, studio-hk, qwencloud"),
+        ("coding", "sk-sp-bad", "token, token-intl, qwencloud-token, coding-intl"),
+    ],
+)
+def test_whose_key_is_refused_learns_which_plans_have_such_keys(
+    plan: str, key: str, alike: str, asked: list[httpx.Request]
+) -> None:
+    """Most often a key is of another region."""
+    with pytest.raises(QwenAuthenticationError) as caught:
+        add_key(Session(), "my team", plan=plan, api_key=Secret(key), show=lambda event: None)
+    assert caught.value.hint.startswith(f"Keys of {alike} begin alike: `qwen-portal login --plan PLAN 'my team'`")
+
+
 def test_words_alone_tell_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal by 403 without a code is one of the key, or of what it may do, by its message."""
     body = {"error": {"message": "invalid api-key"}}
