@@ -11,7 +11,8 @@ from qwen_portal.account.record import Account
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import OAUTH
 from qwen_portal.session import Session, forget
-from qwen_portal.sign_in.device_flow import Cancellation, Show, add_key, sign_in
+from qwen_portal.sign_in.device_flow import Cancellation, Show, sign_in
+from qwen_portal.sign_in.key_login import add_key
 
 if TYPE_CHECKING:
     import openai
@@ -27,6 +28,9 @@ def login(
 ) -> Account:
     """Sign in, or keep an API key; the account becomes the active one.
 
+    A key's service is asked first, with one small request, whether it takes the key; where it cannot be asked, the key
+    is kept untried. ``qwen-portal login --no-check`` asks nothing, and ``--force`` keeps a key that is refused.
+
     Args:
         account: Label to keep it under; ``"default"`` if not given.
         plan: ``"oauth"`` for the device sign-in, else the plan of ``api_key``.
@@ -38,6 +42,7 @@ def login(
         QwenLoginDeniedError: The person refused.
         QwenLoginTimeoutError: Nobody confirmed in time.
         QwenOAuthError: The sign-in host refused.
+        QwenAuthenticationError: The key's service refused it (QwenPlanNotForProgramsError: or programs of our kind).
         QwenStoreError: The sign-in could not be kept.
         QwenError: The plan and the key do not fit.
 
@@ -58,7 +63,8 @@ def _display(show: Show | None, *, open_browser: bool | None) -> Show:
 def _login(account: str | None, plan: str, key: Secret | None, show: Show, stop: Cancellation | None) -> Account:
     if plan == OAUTH and key is None:
         return sign_in(Session(), account, show=show, cancellation=stop)
-    return add_key(Session(), account, plan=plan, api_key=key if key is not None else Secret(""), show=show)
+    given = key if key is not None else Secret("")
+    return add_key(Session(), account, plan=plan, api_key=given, show=show, cancellation=stop)
 
 
 async def alogin(

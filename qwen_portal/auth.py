@@ -47,7 +47,7 @@ class PortalAuth(_Auth):
     Args:
         account: Account label; the environment's key or the active account if not given.
         session: Settings, accounts and tokens to use; those of the environment if not given.
-        ready: What the caller has chosen and fetched for the first request already.
+        ready: What the caller has chosen and fetched already: for the first request, or, if it is a key, for all.
 
     Raises:
         QwenError: From within a request: every error that :meth:`TokenManager.get` raises, and
@@ -125,7 +125,10 @@ class PortalAuth(_Auth):
             await asyncio.to_thread(tokens.mark_accepted, account, credential)
 
     def _choose(self) -> tuple[Account, Credential | None]:
-        given, self._given = self._given, None
+        given = self._given
+        if given is not None and given[1].kind == "oauth":
+            # a repeat may need a renewed token; a key stays as it is, and need not be that of an account
+            self._given = None
         return given if given is not None else (self._session.choose(self._label), None)
 
     def _attach(self, request: httpx.Request, credential: Credential) -> None:

@@ -20,7 +20,7 @@ from qwen_portal.account.damaged import look_at
 from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
-from qwen_portal.storage.foreign_paths import hint_to_import
+from qwen_portal.storage.foreign_paths import foreign_sign_in
 from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.locks import file_lock
 from qwen_portal.storage.private_files import remove, try_folder
@@ -162,8 +162,7 @@ def _instead(session: Session) -> str:
 
 
 def _elsewhere(session: Session) -> Iterator[Finding]:
-    hint = hint_to_import(session.accounts.is_own)
-    if hint is not None:
+    if foreign_sign_in(session.accounts.is_own) is not None:
         text = "another program keeps a sign-in on this machine, and whoever refreshes it first ends a copy"
         yield Finding("other programs", "warn", text, "Run `qwen-portal import` to move it here.")
 

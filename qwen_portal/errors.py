@@ -41,7 +41,8 @@ class QwenError(Exception):
     Args:
         message: What happened, in one or two sentences.
         hint: The command or setting that helps; a default per class.
-        kind: ``"firewall"`` when a web page answered instead of the service, else ``None``.
+        kind: ``"firewall"`` when a web page answered instead of the service, ``"key"`` when the service knows no such
+            API key, else ``None``.
 
     Attributes:
         exit_code: What the command line exits with: 1 error, 3 keyring unavailable or locked,
@@ -146,7 +147,7 @@ class QwenAPIError(QwenError):
     Args:
         message: What happened.
         hint: What helps.
-        kind: ``"firewall"`` for a web page instead of an answer, else ``None``.
+        kind: As for :class:`QwenError`.
         status: HTTP status, if one was received.
         code: The service's error code, such as ``"insufficient_quota"``.
         request_id: The service's id of this request.

@@ -33,7 +33,8 @@ def check_key(key: Secret, plan: Plan) -> None:
     if belongs_to := plans_of_key(key, plan):
         raise QwenError(
             f"This key is not of the plan {plan.name!r}: keys of that begin with {' or '.join(map(repr, plan.keys))}.",
-            hint=f"It begins as the keys of {', '.join(belongs_to)} do; each key works at its own plan's address only.",
+            hint=f"It begins as the keys of {', '.join(belongs_to)} do: name one of these as the plan. "
+            "Each key works at its own plan's address only.",
         )
 
 

@@ -8,7 +8,7 @@ from qwen_portal.errors import QwenError, QwenTokenNotAvailableError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import name_on
 from qwen_portal.service.plans import OAUTH, Kind, Plan, find_plan, unknown_plan
-from qwen_portal.storage.index import IndexData
+from qwen_portal.storage.index import IndexData, check_label
 from qwen_portal.text import shell_quote
 
 DEFAULT_LABEL = "default"
@@ -100,6 +100,18 @@ def _plan(name: str) -> tuple[Plan, str | None]:
         return find_plan(name), None
     except QwenError:
         return unknown_plan(name), f"unknown plan {name!r}"
+
+
+def new_label(label: str | None) -> str:
+    """Return the label that a new sign-in is kept under: the one asked for, or ``"default"``.
+
+    Raises:
+        QwenError: It is no label, or the one of the environment's key.
+    """
+    name = check_label(label if label is not None else DEFAULT_LABEL)
+    if name == ENV_LABEL:
+        raise QwenError(f"{ENV_LABEL!r} is the name of the key in QWEN_PORTAL_API_KEY.", hint="Choose another label.")
+    return name
 
 
 def require_usable(account: Account) -> Account:

@@ -1,7 +1,6 @@
 """The accounts of this user: which there are, which one serves a request, how each stands.
 
-The index says what is known of an account; its store keeps the credential. A key from the environment is an
-account of kind ``env`` that is in neither.
+The index says what is known of an account, its store keeps the credential; one of kind ``env`` is in neither.
 """
 
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from qwen_portal.account.cool_downs import CoolDown, cool_downs, forget, note, remember
 from qwen_portal.account.record import DEFAULT_LABEL, Account, known_account, require_usable
+from qwen_portal.account.ways_in import hint_to_sign_in
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
-from qwen_portal.storage.foreign_paths import hint_to_import, qwen_cli_file
+from qwen_portal.storage.foreign_paths import qwen_cli_file
 from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData, check_label
 from qwen_portal.storage.index_cache import IndexCache
 from qwen_portal.storage.index_location import check_index, one_file, open_index
@@ -78,7 +78,7 @@ class Accounts:
             msg = f"No account is the active one (accounts here: {known})."
             raise QwenTokenNotAvailableError(msg, hint="Run `qwen-portal accounts use NAME`.")
         if wanted is None:
-            raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_import(self.is_own))
+            raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_sign_in(self.is_own))
         if wanted not in data.accounts:
             msg = f"There is no account {wanted!r} (accounts here: {known or 'none'})."
             raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell_quote(wanted)}`.")

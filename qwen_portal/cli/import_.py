@@ -5,32 +5,94 @@ from pathlib import Path
 
 import click
 
+from qwen_portal.account.cli_keys import CliKey
+from qwen_portal.cli.group import tell
+from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
-from qwen_portal.sign_in.importing import Move, find, move, moves
+from qwen_portal.sign_in.importing import Move, check_store, find, move, moves
+from qwen_portal.sign_in.key_importing import KeyFile, account_of, copy_key, find_keys
 
 
 @click.command("import")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(file: Path | None, *, yes: bool) -> None:
-    """Move the sign-in of the qwen CLI, or of an older tool, here.
+    """Move the sign-in of the qwen CLI, or of an older tool, here; copy the CLI's API keys.
 
-    FILE is a JSON file with access_token, refresh_token and expiry_date, or opencode's oauth_accounts.json. Without it,
-    the files of the qwen CLI and of opencode's plug-in. The sign-in is moved, not copied: each refresh ends all copies
-    but one, so the other program has to sign in again. To share one with the qwen CLI, set QWEN_PORTAL_STORE=qwen-cli.
+    FILE is a JSON file with access_token, refresh_token and expiry_date, opencode's oauth_accounts.json, or the qwen
+    CLI's settings.json. Without it, the files of the qwen CLI and of opencode's plug-in.
+
+    A sign-in is moved, not copied: each refresh ends all copies but one, so the other program has to sign in again. To
+    share one with the qwen CLI, set QWEN_PORTAL_STORE=qwen-cli. A key stays where it is too; its service is asked, with
+    one small request, whether it takes the key.
     """
     session = Session()
-    found = find(session, file)
+    check_store(session)
+    keys = _find_keys(file)
+    found = [] if file is not None and keys is not None else find(session, file)
+    if not found and keys is None:
+        raise QwenError(
+            "Neither the qwen CLI nor an older tool has a sign-in or an API key here.",
+            hint="Run `qwen-portal login`, or name a file: `qwen-portal import FILE`.",
+        )
+    if keys is not None:
+        click.echo(f"{keys.path}:", err=True)
+        for key in keys.keys:
+            click.echo(f"  {_describe_key(key, account_of(session.accounts, key))}", err=True)
     for each in found:
         click.echo(f"{each.path}:", err=True)
         for planned in moves(session.accounts, each):
             click.echo(f"  {_describe(planned)}", err=True)
     if not yes:
-        _ask()
+        _ask("Copy" if not found else "Move" if keys is None else "Copy and move")
+    # keys first: what is kept first is active where nothing was, and keys are what is answered
+    failures = _copy(session, keys) if keys is not None else []
     for each in found:
         for moved in move(session, each.path):
             what = "Moved" if moved.is_new else "Already here:"
             click.echo(f"{what} {moved.label!r} from {each.path}, where it is no longer.", err=True)
+    if failures:
+        raise failures[0]
+
+
+def _find_keys(file: Path | None) -> KeyFile | None:
+    try:
+        return find_keys(file)
+    except QwenError as exc:
+        if file is not None:
+            raise
+        # the person did not name it
+        click.echo(f"Passed over: {exc.message}", err=True)
+        return None
+
+
+def _copy(session: Session, file: KeyFile) -> list[QwenError]:
+    """Copy the keys that can be copied; return what kept the others from it, all but the first told."""
+    failures = list[QwenError]()
+    for key in file.keys:
+        here = account_of(session.accounts, key)
+        if here is not None:
+            click.echo(f"Already here: {key.name} is account {here!r}.", err=True)
+            continue
+        try:
+            kept = copy_key(session, key)
+        except QwenError as exc:
+            click.echo(f"{key.name} was not copied.", err=True)
+            if failures:
+                tell(exc)
+            failures.append(exc)
+            continue
+        tried = f"The key could not be tried: {kept.untried}" if kept.untried else "Its service takes the key."
+        click.echo(f"Copied {key.name} as account {kept.label!r}, plan {kept.plan}. {tried}", err=True)
+    return failures
+
+
+def _describe_key(key: CliKey, here: str | None) -> str:
+    if here is not None:
+        return f"{key.name}, the key that is account {here!r} here already"
+    plans = " or ".join(key.plans) or "a plan that is not known"
+    which = f"of {plans}" if len(key.plans) == 1 else f"of {plans}, which are asked in turn"
+    return f"{key.name}, a key {which}; to be copied here"
 
 
 def _describe(planned: Move) -> str:
@@ -39,7 +101,7 @@ def _describe(planned: Move) -> str:
     return f"the sign-in that is account {planned.label!r} here already, to be removed there"
 
 
-def _ask() -> None:
+def _ask(what: str) -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask whether to move this: use --yes.")
-    click.confirm("Move?", abort=True, err=True)
+        raise click.UsageError("There is no terminal to ask whether to do this: use --yes.")
+    click.confirm(f"{what}?", abort=True, err=True)

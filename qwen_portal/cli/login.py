@@ -1,6 +1,8 @@
 """``qwen-portal login``."""
 
 import json
+import os
+import re
 import sys
 from dataclasses import asdict
 
@@ -11,8 +13,12 @@ from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import KEY_PLANS, OAUTH
 from qwen_portal.session import Session
 from qwen_portal.settings import Settings, load_settings
-from qwen_portal.sign_in.device_flow import LoginEvent, Show, add_key, sign_in
+from qwen_portal.sign_in.device_flow import LoginEvent, Show, sign_in
 from qwen_portal.sign_in.display import default_display
+from qwen_portal.sign_in.key_login import add_key
+
+# A name that is repeated in a message: keys have small letters or hyphens.
+_NAME = r"[A-Z_][A-Z0-9_]{0,63}"
 
 
 @click.command()
@@ -24,6 +30,11 @@ from qwen_portal.sign_in.display import default_display
     help=f"oauth is the device sign-in. Plans that take an API key: {', '.join(KEY_PLANS)}, or an https URL.",
 )
 @click.option("--api-key-stdin", is_flag=True, help="Read the plan's API key from stdin instead of asking for it.")
+@click.option(
+    "--api-key-env", metavar="NAME", help="Take the plan's API key from the environment variable of this name."
+)
+@click.option("--no-check", is_flag=True, help="Do not ask the plan's service whether it takes the key.")
+@click.option("--force", is_flag=True, help="Keep a key that the service refuses, too.")
 @click.option("--no-browser", is_flag=True, help="Do not open a browser; the address is printed in any case.")
 @click.option("--no-qr", is_flag=True, help="Do not draw the address as a QR code.")
 @click.option(
@@ -37,6 +48,9 @@ def command(
     plan: str,
     *,
     api_key_stdin: bool,
+    api_key_env: str | None,
+    no_check: bool,
+    force: bool,
     no_browser: bool,
     no_qr: bool,
     insecure_storage: bool,
@@ -45,9 +59,12 @@ def command(
     """Sign in, or keep an API key.
 
     ACCOUNT is the label to keep it under, "default" if not given; that account becomes the active one. With a --plan
-    other than oauth the plan's API key is asked for in the terminal, or read with --api-key-stdin.
+    other than oauth the plan's API key is asked for in the terminal, or read with --api-key-stdin or --api-key-env.
+
+    The plan's service is then asked, with one small request, whether it takes the key. A key that it refuses is not
+    kept (exit code 4); one that could not be tried is.
     """
-    key = _api_key(plan, from_stdin=api_key_stdin)
+    key = _api_key(plan, from_stdin=api_key_stdin, variable=api_key_env)
     screen = None if as_json else default_display(open_browser=False if no_browser else None, qr=not no_qr)
     events = _Events(screen)
     try:
@@ -55,7 +72,7 @@ def command(
         if key is None:
             sign_in(session, account, show=events)
         else:
-            add_key(session, account, plan=plan, api_key=key, show=events)
+            add_key(session, account, plan=plan, api_key=key, show=events, check=not no_check, force=force)
     except QwenError as exc:
         events.failed(str(exc))
         raise
@@ -86,21 +103,38 @@ class _Events:
             self(LoginEvent("error", message=message))
 
 
-def _api_key(plan: str, *, from_stdin: bool) -> Secret | None:
+def _api_key(plan: str, *, from_stdin: bool, variable: str | None) -> Secret | None:
     """Read the key of a plan that takes one; it never comes from the command line, where other users see it.
 
     Raises:
-        click.UsageError: There is a key for the device sign-in, or no terminal to ask for one.
+        click.UsageError: There is a key for the device sign-in, more than one key, or none and no terminal to ask.
     """
-    if plan == OAUTH and not from_stdin:
-        return None
     if plan == OAUTH:
-        raise click.UsageError(f"--api-key-stdin needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
+        if from_stdin or variable is not None:
+            option = "--api-key-stdin" if from_stdin else "--api-key-env"
+            raise click.UsageError(f"{option} needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
+        return None
+    if variable is not None:
+        if from_stdin:
+            raise click.UsageError("Take the key from --api-key-stdin or --api-key-env, not both.")
+        return _from_variable(variable)
     if sys.stdin.isatty():
         return Secret(click.prompt(f"API key of the plan {plan}", hide_input=True, err=True).strip())
     if from_stdin:
         return Secret(sys.stdin.readline().strip())
-    raise click.UsageError("There is no terminal to ask for the API key: use --api-key-stdin.")
+    raise click.UsageError("There is no terminal to ask for the API key: use --api-key-stdin or --api-key-env.")
+
+
+def _from_variable(name: str) -> Secret:
+    """Read the key from a variable; what is given as a name may be the key itself, and is not repeated then."""
+    if os.environ.get(name, "").strip():
+        return Secret(os.environ[name].strip())
+    if re.fullmatch(_NAME, name):
+        raise click.UsageError(f"The variable {name}, which --api-key-env names, is not set, or empty.")
+    raise click.UsageError(
+        "--api-key-env takes the name of a variable, such as DASHSCOPE_API_KEY, not the key itself: a command line is "
+        "seen by other users. If that was a key, make a new one."
+    )
 
 
 def _settings(*, insecure_storage: bool) -> Settings:

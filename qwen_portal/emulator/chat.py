@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from starlette.responses import Response
 
-from qwen_portal.emulator import answers, odd_answers, refusals, tokens
+from qwen_portal.emulator import answers, keys, odd_answers, refusals, tokens
 from qwen_portal.emulator.completion import Completion
 from qwen_portal.emulator.faults import ERROR_STREAMS, internal_error, quota_spent
 from qwen_portal.emulator.ledger import Grant
@@ -45,12 +45,15 @@ def chat(state: State, entry: LogEntry, break_connection: Break) -> Response:
 
 def models(state: State, entry: LogEntry) -> Response:
     """GET …/models, in OpenAI's shape (its existence on the portal is unproven)."""
+    if state.hits("no-model-list", entry):
+        return Response(b"", 404)
     try:
         authenticate(state, entry)
     except Refusal as refusal:
         return refusal.response(state.clock.now())
     created = int(state.clock.now())
-    data = [{"id": name, "object": "model", "created": created, "owned_by": "qwen"} for name in PORTAL_MODELS]
+    names = keys.listed(entry.host) if _has_key(entry) else PORTAL_MODELS
+    data = [{"id": name, "object": "model", "created": created, "owned_by": "qwen"} for name in names]
     return json_answer({"object": "list", "data": data}, headers=gateway_headers(new_request_id(), state.clock.now()))
 
 
@@ -90,9 +93,9 @@ def authenticate(state: State, entry: LogEntry) -> Grant:
     dead = Refusal(401, "invalid_api_key", "invalid access token or token expired")
     if scheme.lower() != "bearer":
         raise dead
-    if bearer.startswith("sk-"):
-        if "bad" in bearer:
-            raise dead
+    if bearer.startswith(keys.PREFIX):
+        if refused := keys.refusal(entry.host, bearer):
+            raise refused
         return state.grant_of_key(bearer)
     if entry.path.startswith(KEYS_ONLY):
         raise Refusal(401, "invalid_api_key", "Incorrect API key provided.")
@@ -135,13 +138,16 @@ def _strict_enough(entry: LogEntry) -> bool:
 
 def _model(entry: LogEntry) -> Model:
     name = entry.body.get("model")
-    key = entry.headers.get("authorization", "").partition(" ")[2].startswith("sk-")
     model = None
     if isinstance(name, str):
-        model = find_model(name, key=key, aliases=not entry.path.startswith(KEYS_ONLY))
+        model = find_model(name, key=_has_key(entry), aliases=not entry.path.startswith(KEYS_ONLY))
     if model is None:
         raise invalid_parameter(f"model `{name}` is not supported.")
     return model
+
+
+def _has_key(entry: LogEntry) -> bool:
+    return entry.headers.get("authorization", "").partition(" ")[2].startswith(keys.PREFIX)
 
 
 def _changed(

@@ -78,9 +78,10 @@ _TABLE = (
     Scenario("moderation", (Place.CHAT,), "400 data_inspection_failed: the prompt displeased the moderation."),
     Scenario(
         "coding-agents-only",
-        (Place.CHAT,),
+        (Place.CHAT, Place.MODELS),
         '405 {"error": "…"} that is a sentence: the Coding Plan is for coding agents alone.',
     ),
+    Scenario("no-model-list", (Place.MODELS,), "The list of models answers 404, as a service without one does."),
     # Gateways and servers that fail.
     Scenario("framed-refusal", (Place.CHAT,), 'A 429 insufficient_quota whose body is an event: "data:" and the JSON.'),
     Scenario("gateway-504", (Place.CHAT,), 'The gateway answers 504 with the plain text "stream timeout".'),

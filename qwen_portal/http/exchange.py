@@ -201,6 +201,7 @@ class Exchange:
             f"{self.host} refused the API key of account {self.account.label!r} ({said}): it is wrong, or of another "
             "plan. A key works at its own plan's address alone, and any other answers this.",
             hint=self._keep_the_right_key(),
+            kind="key",
             status=error.status,
             code=error.code,
             request_id=error.request_id,

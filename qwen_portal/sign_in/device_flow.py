@@ -1,4 +1,4 @@
-"""Signing in: the device flow as a sequence of events, and API keys.
+"""Signing in: the device flow as a sequence of events. API keys are in ``key_login``.
 
 What a person sees is made of the events by ``display``; this module shows nothing itself.
 Sources: RFC 8628 §3; docs/protocol.md, "Sign-in".
@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from qwen_portal import oauth
-from qwen_portal.account.api_keys import check_key, key_plan
-from qwen_portal.account.record import DEFAULT_LABEL, ENV_LABEL, Account
+from qwen_portal.account.record import Account, new_label
 from qwen_portal.errors import (
     QwenConnectionError,
     QwenError,
@@ -28,8 +27,6 @@ from qwen_portal.service.hosts import check_oauth_host
 from qwen_portal.service.plans import OAUTH
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
-from qwen_portal.storage.index import check_label
-from qwen_portal.untrusted_json import token
 
 _SLOW_DOWN_SECONDS = 5.0
 _SHORTEST_INTERVAL = 1.0
@@ -47,7 +44,10 @@ class LoginEvent:
         expires_in: Seconds until the code is void.
         account: The account's label, on success.
         store: Where the sign-in is kept, on success.
-        message: What went wrong, on error; why a poll had no answer, if it failed.
+        message: What went wrong, on error; why a poll had no answer, if it failed; why a key that is kept was refused,
+            or could not be tried.
+        key: Of an API key, what its service said: ``works``, ``refused``, ``unknown`` (it could not be asked) or
+            ``unchecked`` (it was not asked).
     """
 
     kind: Literal["device_code", "pending", "success", "error"]
@@ -57,6 +57,7 @@ class LoginEvent:
     account: str = ""
     store: str = ""
     message: str = ""
+    key: str = ""
 
 
 Show = Callable[[LoginEvent], None]
@@ -127,7 +128,7 @@ def sign_in(
     """
     cancelled = cancellation if cancellation is not None else Cancellation()
     wait = sleep if cancellation is None else cancellation.sleep
-    name = _new_label(label)
+    name = new_label(label)
     # A keyring that is locked or missing must say so before the person goes to the browser.
     session.accounts.check_place(name)
     try:
@@ -141,38 +142,6 @@ def sign_in(
         raise
     show(LoginEvent("success", account=account.label, store=account.store))
     return account
-
-
-def add_key(session: Session, label: str | None, *, plan: str, api_key: Secret, show: Show) -> Account:
-    """Keep an API key as an account; no request is made.
-
-    Args:
-        session: Settings, accounts and tokens.
-        label: Account label; ``"default"`` if not given.
-        plan: A plan that takes keys, or an https URL.
-        api_key: The key.
-        show: Told the outcome.
-
-    Raises:
-        QwenError: The plan takes no keys, or the key does not look like one of it.
-        QwenStoreError: The key could not be kept.
-    """
-    found = key_plan(plan)
-    if token(api_key.reveal()) is None:
-        raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
-    check_key(api_key, found)
-    name, credential = _new_label(label), Credential.from_key(api_key, plan=found.name)
-    session.accounts.check_place(name)
-    account = session.accounts.signed_in(name, credential)
-    show(LoginEvent("success", account=account.label, store=account.store))
-    return account
-
-
-def _new_label(label: str | None) -> str:
-    name = check_label(label if label is not None else DEFAULT_LABEL)
-    if name == ENV_LABEL:
-        raise QwenError(f"{ENV_LABEL!r} is the name of the key in QWEN_PORTAL_API_KEY.", hint="Choose another label.")
-    return name
 
 
 def _device_flow(

@@ -1,8 +1,10 @@
 """Moving the sign-in of another program here: kept here first, read back, then taken out there.
 
-Never copied: a refresh token serves once, so of two copies the one that is used first ends the other.
+API keys are copied, by ``key_importing``. Sign-ins never are: a refresh token serves once, so of two copies the one
+that is used first ends the other.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -40,15 +42,13 @@ class Move(NamedTuple):
 def find(session: Session, path: Path | None) -> list[SignInFile]:
     """Read the file of that name, or those of the qwen CLI and of older tools; nothing is changed.
 
+    Returns:
+        Each file with a sign-in; none if none was named and there is none.
+
     Raises:
-        QwenError: There is none, or it holds no sign-in.
+        QwenError: The file that was named is not there, or holds no sign-in.
         QwenStoreError: It cannot be read, or is a file of this package's own.
     """
-    if session.settings.store == "memory":
-        raise QwenError(
-            "QWEN_PORTAL_STORE=memory would forget the sign-in when this program ends.",
-            hint="Choose another place: keyring, file, file:PATH or qwen-cli.",
-        )
     if path is not None:
         absolute = path.expanduser().absolute()
         if session.accounts.is_own(absolute):
@@ -62,12 +62,20 @@ def find(session: Session, path: Path | None) -> list[SignInFile]:
             except QwenError:
                 # the person did not name it
                 continue
-    if not found:
-        raise QwenError(
-            "Neither the qwen CLI nor an older tool has a sign-in here.",
-            hint="Run `qwen-portal login`, or name a file: `qwen-portal import FILE`.",
-        )
     return found
+
+
+def check_store(session: Session) -> None:
+    """Refuse a store that would not keep what is imported.
+
+    Raises:
+        QwenError: It is this process's memory.
+    """
+    if session.settings.store == "memory":
+        raise QwenError(
+            "QWEN_PORTAL_STORE=memory would forget the sign-in when this program ends.",
+            hint="Choose another place: keyring, file, file:PATH or qwen-cli.",
+        )
 
 
 def moves(accounts: Accounts, file: SignInFile) -> list[Move]:
@@ -76,11 +84,11 @@ def moves(accounts: Accounts, file: SignInFile) -> list[Move]:
     Raises:
         QwenStoreError: The sign-ins that are here cannot be read.
     """
-    here = {account.label: _load(accounts, account.label) for account in accounts.list()}
+    here = held(accounts)
     planned = list[Move]()
     for login in file.logins:
         twin = next((label for label, known in here.items() if known and _is_same(known, login.credential)), None)
-        label = twin or _free(login.name, here)
+        label = twin or free_label(login.name, here)
         here[label] = login.credential
         planned.append(Move(label, login, is_new=twin is None))
     return planned
@@ -168,7 +176,17 @@ def _is_same(one: Credential, other: Credential) -> bool:
     return one.access_token == other.access_token or one.refresh_token == other.refresh_token
 
 
-def _free(name: str | None, taken: dict[str, Credential | None]) -> str:
+def held(accounts: Accounts) -> dict[str, Credential | None]:
+    """Return the credential of each account that is here, by label; ``None`` for one that is lost.
+
+    Raises:
+        QwenStoreError: They cannot be read.
+    """
+    return {account.label: _load(accounts, account.label) for account in accounts.list()}
+
+
+def free_label(name: str | None, taken: Collection[str]) -> str:
+    """Choose a label for a new account: the name, if it is one and free, else one like it."""
     try:
         wanted = check_label(name or DEFAULT_LABEL)
     except QwenError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from qwen_portal.sign_in.browser import is_web_address, open_page
 from qwen_portal.sign_in.device_flow import LoginEvent
-from qwen_portal.sign_in.wording import PHISHING_NOTE, SERVICE_NOTE, clean, minutes, place, warnings
+from qwen_portal.sign_in.wording import PHISHING_NOTE, SERVICE_NOTE, clean, minutes, ready, warnings
 
 
 class NotebookDisplay:
@@ -48,8 +48,7 @@ class NotebookDisplay:
         )
 
     def _done(self, event: LoginEvent) -> str:
-        said = f"Account {clean(event.account)!r} is ready, kept in {place(event.store)}."
-        return "".join(f"<p>{_escaped(line)}</p>" for line in (said, *warnings(event.store)))
+        return "".join(f"<p>{_escaped(line)}</p>" for line in (ready(event), *warnings(event.store)))
 
     def _show(self, markup: str) -> None:
         from IPython.display import HTML, display

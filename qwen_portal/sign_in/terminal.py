@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qwen_portal.sign_in.browser import may_open, open_page
 from qwen_portal.sign_in.device_flow import LoginEvent
-from qwen_portal.sign_in.wording import PHISHING_NOTE, SERVICE_NOTE, clean, minutes, place, warnings
+from qwen_portal.sign_in.wording import PHISHING_NOTE, SERVICE_NOTE, clean, minutes, ready, warnings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +67,7 @@ class TerminalDisplay:
 
     def _done(self, event: LoginEvent) -> None:
         say = self._console.print
-        say(f"Account {clean(event.account)!r} is ready, kept in {place(event.store)}.")
+        say(ready(event))
         for line in warnings(event.store):
             say(line, style="yellow")
         say('Next: qwen-portal chat "Hello", or qwen-portal status')

@@ -1,6 +1,7 @@
 """Texts that all displays of a sign-in share: warnings, where an account is kept, a server's words made harmless."""
 
 from qwen_portal.secrets import printable
+from qwen_portal.sign_in.device_flow import LoginEvent
 
 SERVICE_NOTE = (
     "Since 2026-04-16 Qwen's free tier lets you sign in but refuses every chat. "
@@ -13,6 +14,20 @@ INSECURE_NOTE = (
     "Warning: the sign-in is kept in a plain file that only your user can read; it is not encrypted.",
     "Programs that run as you can read it. A keyring is safer: QWEN_PORTAL_STORE=keyring",
 )
+
+
+_KEYS = {
+    "works": "Its service takes the key.",
+    "refused": "Its service refused the key, which is kept all the same:",
+    "unknown": "The key could not be tried, and is kept all the same:",
+    "unchecked": "The key was not tried.",
+}
+
+
+def ready(event: LoginEvent) -> str:
+    """Say that an account is ready, and what is known of its key."""
+    said = f"Account {clean(event.account)!r} is ready, kept in {place(event.store)}."
+    return " ".join(filter(None, (said, _KEYS.get(event.key), clean(event.message))))
 
 
 def place(store: str) -> str:

@@ -10,8 +10,12 @@ from pathlib import Path
 
 def qwen_cli_file() -> Path:
     """Return where the qwen CLI keeps its sign-in: in QWEN_HOME, else in ``~/.qwen``."""
-    folder = os.environ.get("QWEN_HOME", "").strip() or "~/.qwen"
-    return _home(folder) / "oauth_creds.json"
+    return _qwen_home() / "oauth_creds.json"
+
+
+def qwen_cli_settings() -> Path:
+    """Return where the qwen CLI keeps its settings, API keys among them."""
+    return _qwen_home() / "settings.json"
 
 
 def usual_files() -> list[Path]:
@@ -24,16 +28,17 @@ def usual_files() -> list[Path]:
     return [path for path in places if path.is_file()]
 
 
-def hint_to_import(is_own: Callable[[Path], bool]) -> str | None:
-    """Name the command for what another program has, if there is such a thing.
+def foreign_sign_in(is_own: Callable[[Path], bool]) -> Path | None:
+    """Return the file of another program's sign-in, if there is one.
 
     Args:
         is_own: Tells whether a file is one in which ours keeps its accounts.
     """
-    path = next((path for path in usual_files() if not is_own(path)), None)
-    if path is None:
-        return None
-    return f"Run `qwen-portal login`, or `qwen-portal import` to move the sign-in in {path} here."
+    return next((path for path in usual_files() if not is_own(path)), None)
+
+
+def _qwen_home() -> Path:
+    return _home(os.environ.get("QWEN_HOME", "").strip() or "~/.qwen")
 
 
 def _home(path: str) -> Path:

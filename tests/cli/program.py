@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -36,8 +36,8 @@ def run_program(*args: str, stdin: str = "", **environment: str) -> subprocess.C
 
 
 @contextmanager
-def at_terminal(*args: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start a command whose stdin is a terminal; yield it and the descriptor of the person's side.
+def at_terminal(*args: str, program: Sequence[str] = PROGRAM) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start a command, or another program, whose stdin is a terminal; yield it and the descriptor of the person's side.
 
     A program that hangs is ended after LIMIT seconds; where it stood is on its stderr, which the test reads or pytest
     shows.
@@ -46,8 +46,8 @@ def at_terminal(*args: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     person, terminal = pty.openpty()
     pipe = subprocess.PIPE
     # a session of its own has no other terminal that the program could turn to
-    program = subprocess.Popen(
-        [*PROGRAM, *args],
+    started = subprocess.Popen(
+        [*program, *args],
         stdin=terminal,
         stdout=pipe,
         stderr=pipe,
@@ -55,17 +55,17 @@ def at_terminal(*args: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
         start_new_session=True,
         env={**os.environ, "PYTHONFAULTHANDLER": "1"},
     )
-    patience = threading.Timer(LIMIT, program.send_signal, [signal.SIGABRT])
+    patience = threading.Timer(LIMIT, started.send_signal, [signal.SIGABRT])
     patience.start()
     try:
-        yield program, person
+        yield started, person
     finally:
         patience.cancel()
-        program.kill()
-        for rest in (program.stdout, program.stderr):
+        started.kill()
+        for rest in (started.stdout, started.stderr):
             if rest is not None and not rest.closed:
                 sys.stderr.write(rest.read())
-        program.communicate()
+        started.communicate()
         os.close(terminal)
         os.close(person)
 

@@ -15,7 +15,7 @@ from tests.ways import HELLO
 @pytest.fixture
 def spent(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     """Sign in with a spent quota, and keep a key; the sign-in is active."""
-    assert run("login", "key", "--plan", "coding", "--api-key-stdin", stdin=KEY).exit_code == 0
+    assert run("login", "key", "--plan", "coding", "--api-key-stdin", "--no-check", stdin=KEY).exit_code == 0
     sign_in_as("free")
     emulator.set_quota(0, account=1)
     monkeypatch.setenv("QWEN_PORTAL_BASE_URL", emulator.base_url)

@@ -14,7 +14,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
-from qwen_portal.sign_in.device_flow import add_key
+from qwen_portal.sign_in.key_login import add_key
 from qwen_portal.storage import private_files
 from qwen_portal.storage.stores.qwen_cli_lock import QwenCliLock
 from tests.cli.program import at_terminal, read_until, run
@@ -198,7 +198,7 @@ def test_a_named_file_alone_moves(home: Path, tmp_path: Path) -> None:
 
 def test_an_account_that_is_here_is_never_replaced(home: Path) -> None:
     """The newcomer gets a label of its own, and the active account stays active."""
-    add_key(Session(), None, plan="studio-intl", api_key=Secret("sk-here"), show=lambda event: None)
+    add_key(Session(), None, plan="studio-intl", api_key=Secret("sk-here"), show=lambda event: None, check=False)
     cli_file(home)
     assert run("import", "--yes").exit_code == 0
     assert kept() == {"default": "sk-here", "default-2": "access-one"}

@@ -16,6 +16,13 @@ from tests.cli.program import PROGRAM, at_terminal, read_until, run, run_program
 CODING = ("login", "--plan", "coding-intl", "--api-key-stdin")
 
 
+@pytest.fixture
+def key_service(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """Let the emulator stand for the service that is asked whether it takes a key."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", emulator.base_url)
+    return emulator
+
+
 def test_a_person_sees_the_page_the_code_and_where_the_sign_in_is_kept(emulator: Emulator) -> None:
     """All talk is on stderr: the warnings, the address, the code, and what to do next."""
     result = run("login", "work")
@@ -121,7 +128,7 @@ def test_json_tells_a_failure_before_the_first_event() -> None:
     assert [event["kind"] for event in events(result.stdout)] == ["error"]
 
 
-def test_a_key_is_read_from_stdin_and_kept() -> None:
+def test_a_key_is_read_from_stdin_and_kept(key_service: Emulator) -> None:
     """The key becomes an account of its plan, and is shown nowhere."""
     result = run(*CODING, "team", stdin=f"{KEY}\n")
     assert result.exit_code == 0
@@ -157,7 +164,7 @@ def test_without_a_terminal_nothing_is_asked() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is a POSIX thing")
-def test_at_a_terminal_the_key_is_asked_for_and_not_echoed() -> None:
+def test_at_a_terminal_the_key_is_asked_for_and_not_echoed(key_service: Emulator) -> None:
     """The prompt is on stderr, and what the person types does not come back."""
     with at_terminal("login", "--plan", "coding-intl") as (program, person):
         read_until(program.stderr, "coding-intl: ")

@@ -22,7 +22,7 @@ def test_json_is_the_catalogue() -> None:
 def test_a_person_reads_what_is_sent_on_their_plan() -> None:
     """The names behind the two ids are those of the plan in use."""
     assert "coder-model   coder-model " in run("models").stdout
-    run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    run("login", "--plan", "coding", "--api-key-stdin", "--no-check", stdin=KEY)
     assert "coder-model   qwen3-coder-plus " in run("models").stdout
     assert "text, image" in run("models").stdout
 

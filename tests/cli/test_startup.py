@@ -67,7 +67,7 @@ def test_help_imports_no_command() -> None:
 @pytest.mark.parametrize("args", [("status",), ("status", "--json")])
 def test_status_reads_the_index_and_nothing_else(args: tuple[str, ...]) -> None:
     """No store, no HTTP and no lock is imported, with accounts and in the default place."""
-    run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    run("login", "--plan", "coding", "--api-key-stdin", "--no-check", stdin=KEY)
     run("usage", "--on")
     modules = modules_after(RUN, *args)
     assert "qwen_portal.storage.index" in modules

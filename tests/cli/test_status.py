@@ -69,7 +69,7 @@ def test_status_asks_nobody(signed_in: Emulator) -> None:
 
 def test_a_key_from_the_environment_is_an_account(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is of kind env, comes first, and takes over from the active account."""
-    run("login", "--plan", "coding", "--api-key-stdin", stdin=KEY)
+    run("login", "--plan", "coding", "--api-key-stdin", "--no-check", stdin=KEY)
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
     monkeypatch.setenv("QWEN_PORTAL_PLAN", "token-intl")
     env, stored = records()

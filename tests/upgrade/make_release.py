@@ -85,6 +85,13 @@ def sign_in(*labels: str) -> None:
         qwen_portal.login(label, open_browser=False, show=lambda event: None)
 
 
+def keep_key(emulator: Emulator) -> None:
+    """Keep a key as an account; the emulator stands for its service, which some releases ask."""
+    os.environ["QWEN_PORTAL_BASE_URL"] = emulator.base_url
+    qwen_portal.login("key", plan="coding-intl", api_key=_KEY, show=lambda event: None)
+    del os.environ["QWEN_PORTAL_BASE_URL"]
+
+
 def refresh(label: str) -> None:
     """Renew an account's token."""
     qwen_portal.get_access_token(label, force_refresh=True)
@@ -131,7 +138,7 @@ def make_home(home: Path, emulator: Emulator) -> None:
         with suppress(qwen_portal.QwenRefreshTokenInvalidError):
             refresh("over")
         sign_in("default", _ODD, "spent", "ended", "unsent", "lost", "rescued")
-        qwen_portal.login("key", plan="coding-intl", api_key=_KEY, show=lambda event: None)
+        keep_key(emulator)
         refresh("default")
         emulator.set_quota(0)
         with suppress(qwen_portal.QwenQuotaExceededError):
@@ -187,7 +194,7 @@ def make_keyring(home: Path, emulator: Emulator) -> None:
         for _ in range(2):
             refresh("default")
         refresh_and_die("half", answered(lambda: setattr(backend, "deadly", True)))
-        qwen_portal.login("key", plan="coding-intl", api_key=_KEY, show=lambda event: None)
+        keep_key(emulator)
         qwen_portal.use("default")
 
 

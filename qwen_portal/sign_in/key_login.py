@@ -1,0 +1,162 @@
+"""API keys as accounts: one is kept after its service was asked, once, whether it takes the key.
+
+Source: docs/protocol.md, "Plans", "List of models" and "Chat errors".
+"""
+
+from qwen_portal.account.api_keys import check_key, key_plan
+from qwen_portal.account.record import Account, new_label
+from qwen_portal.auth import PortalAuth
+from qwen_portal.errors import (
+    QwenAPIError,
+    QwenAuthenticationError,
+    QwenBadRequestError,
+    QwenError,
+    QwenModelNotFoundError,
+    QwenPlanNotForProgramsError,
+)
+from qwen_portal.http.exchange import Exchange
+from qwen_portal.http.model_list import list_models
+from qwen_portal.http.transport import send
+from qwen_portal.requests.chat_request import RequestBuilder
+from qwen_portal.secrets import Secret
+from qwen_portal.service.models import CODER
+from qwen_portal.service.plans import PLANS, Plan, plans_of_key
+from qwen_portal.session import Session
+from qwen_portal.sign_in.device_flow import Cancellation, LoginEvent, Show
+from qwen_portal.storage.credential import Credential
+from qwen_portal.text import shell_quote
+from qwen_portal.untrusted_json import token
+
+# For one small request, retries included: a person waits for it.
+_SECONDS = 20.0
+_RETRIES = 1
+_FORBIDDEN, _NOT_IMPLEMENTED = 403, 501
+_OK = 200
+
+
+def add_key(
+    session: Session,
+    label: str | None,
+    *,
+    plan: str,
+    api_key: Secret,
+    show: Show,
+    check: bool = True,
+    force: bool = False,
+    cancellation: Cancellation | None = None,
+) -> Account:
+    """Keep an API key as an account.
+
+    Args:
+        session: Settings, accounts and tokens.
+        label: Account label; ``"default"`` if not given.
+        plan: A plan that takes keys, or an https URL.
+        api_key: The key.
+        show: Told the outcome.
+        check: Whether the service is asked, with one small request, if it takes the key.
+        force: Whether a key that the service refuses is kept all the same.
+        cancellation: Ends this from another thread, until the key is being kept.
+
+    Raises:
+        QwenAuthenticationError: The service refused the key.
+        QwenStoreError: The key could not be kept.
+        QwenError: The plan takes no keys, the key is known to be of another plan, or this was cancelled.
+    """
+    found = key_plan(plan)
+    if token(api_key.reveal()) is None:
+        raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
+    check_key(api_key, found)
+    name, credential = new_label(label), Credential.from_key(api_key, plan=found.name)
+    session.accounts.check_place(name)
+    result, why = "unchecked", ""
+    if check:
+        try:
+            result, why = _checked(session, name, credential, found, force=force)
+        except QwenAuthenticationError as exc:
+            show(LoginEvent("error", key="refused", message=str(exc)))
+            raise
+    if cancellation is not None:
+        cancellation.keep()
+    account = session.accounts.signed_in(name, credential)
+    show(LoginEvent("success", account=account.label, store=account.store, key=result, message=why))
+    return account
+
+
+def _checked(session: Session, label: str, credential: Credential, plan: Plan, *, force: bool) -> tuple[str, str]:
+    """Return what the service said, as an event has it, and why."""
+    try:
+        why = ask_service(session, label, credential, plan)
+    except QwenAuthenticationError as exc:
+        if force:
+            return "refused", exc.message
+        exc.message += " It is not kept."
+        if exc.kind == "key" and (others := _plans_alike(credential.access_token, plan)):
+            exc.hint = (
+                f"Keys of {', '.join(others)} begin alike: `qwen-portal login --plan PLAN {shell_quote(label)}`, with "
+                "the plan that it is of."
+            )
+        raise
+    return ("unknown", why) if why else ("works", "")
+
+
+def _plans_alike(key: Secret, plan: Plan) -> list[str]:
+    """Return the plans that a key may be of by its beginning, besides the one that refused it."""
+    others = (each for each in PLANS.values() if each.name != plan.name)
+    return [each.name for each in others if key.reveal().startswith(each.keys) and not plans_of_key(key, each)]
+
+
+def ask_service(session: Session, label: str, credential: Credential, plan: Plan) -> str:
+    """Ask a plan's service whether it takes a key: for its list of models, or for a token of an answer.
+
+    Args:
+        session: Settings.
+        label: What the account is to be called, for messages.
+        credential: The key.
+        plan: Its plan.
+
+    Returns:
+        Why the service could not be asked; empty if it takes the key.
+
+    Raises:
+        QwenAuthenticationError: It refuses the key, or programs of our kind.
+    """
+    account = Account(label, "key", plan, active=False, store="")
+    try:
+        # a plan for few clients may show its list to all
+        if not plan.for_programs or not _lists_models(session, account, credential):
+            _chat(session, account, credential)
+    except QwenError as exc:
+        if _is_refused(exc):
+            raise
+        return exc.message
+    return ""
+
+
+def _is_refused(error: QwenError) -> bool:
+    return isinstance(error, QwenPlanNotForProgramsError) or error.kind == "key"
+
+
+def _lists_models(session: Session, account: Account, credential: Credential) -> bool:
+    """Tell whether the service lists its models for this key; ``False`` says nothing about the key."""
+    auth = PortalAuth(account.label, session=session, ready=(account, credential))
+    try:
+        list_models(account, credential, session.settings, auth, timeout=_SECONDS)
+    except QwenAPIError as exc:
+        if not _is_refused(exc) and _has_no_list(exc):
+            return False
+        raise
+    return True
+
+
+def _has_no_list(error: QwenAPIError) -> bool:
+    if isinstance(error, QwenModelNotFoundError | QwenBadRequestError):
+        return True
+    return error.kind is None and error.status in {_OK, _FORBIDDEN, _NOT_IMPLEMENTED}
+
+
+def _chat(session: Session, account: Account, credential: Credential) -> None:
+    builder = RequestBuilder(session.settings, session.warned)
+    question = [{"role": "user", "content": "Hello"}]
+    request = builder.chat(credential, question, model=CODER, stream=False, params={"max_tokens": 1})
+    auth = PortalAuth(account.label, session=session, ready=(account, credential))
+    send(Exchange(request, auth, _SECONDS, _RETRIES, account))
