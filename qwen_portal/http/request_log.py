@@ -93,7 +93,7 @@ class RequestLog(NamedTuple):
     @property
     def most(self) -> int:
         """How many requests may wait to be written; each holds its content."""
-        return 500
+        return _KEPT
 
     @property
     def loss(self) -> str:

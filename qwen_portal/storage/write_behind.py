@@ -1,7 +1,7 @@
 """A thread that writes what requests leave behind, so that no request waits for a disk.
 
-It starts with the first item and ends when nothing came for a second, or with the program: then it writes what is left,
-and so does ``flush``. Whoever hands an item over puts it into a queue, which takes no lock, so that a finalizer may.
+It starts with the first item and ends when nothing came for some seconds, or with the program: then it writes what is
+left, and so does ``flush``. Whoever hands an item over puts it into a queue, which takes no lock, so that a finalizer may.
 """
 
 import atexit
@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from qwen_portal.errors import QwenStoreError
 
-# Between two batches; what a kill can take away. The program's end is not waited for.
-_PAUSE = 0.25
-_IDLE_ROUNDS = 4
+# Seconds between two batches; what a kill can take away. Few batches, because on a busy machine each is noticed by the
+# call that it meets. The program's end does not wait for them.
+_PAUSE = 2.0
+_IDLE_ROUNDS = 2
 # At the end of the program there is no later batch.
 _LAST_TRIES = 3
 

@@ -44,8 +44,9 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    """A sink of this test."""
+def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    """A sink of this test, and a thread that makes short pauses."""
+    monkeypatch.setattr(write_behind, "_PAUSE", 0.05)
     shelf = Shelf()
     yield shelf
     shelf.gate.set()
