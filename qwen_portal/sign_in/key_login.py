@@ -159,4 +159,4 @@ def _chat(session: Session, account: Account, credential: Credential) -> None:
     question = [{"role": "user", "content": "Hello"}]
     request = builder.chat(credential, question, model=CODER, stream=False, params={"max_tokens": 1})
     auth = PortalAuth(account.label, session=session, ready=(account, credential))
-    send(Exchange(request, auth, _SECONDS, _RETRIES, account))
+    send(Exchange(request, auth, _SECONDS, _RETRIES, account, recorder=session.recorder))

@@ -1,7 +1,7 @@
 """A thread that writes what requests leave behind, so that no request waits for a disk.
 
 It starts with the first item and ends when nothing came for some seconds, or with the program: then it writes what is
-left, and so does ``flush``. Whoever hands an item over puts it into a queue, which takes no lock, so that a finalizer may.
+left, and so does ``flush``. What is handed over goes into a queue, which takes no lock, so that a finalizer may do it.
 """
 
 import atexit
