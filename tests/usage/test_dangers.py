@@ -62,7 +62,9 @@ def test_a_kill_costs_the_rows_of_a_moment_and_nothing_else() -> None:
     """The ledger is sound, the others count on, and of the killed one at most what was not written yet is missing."""
     switch_on()
     chance = random.Random(5)  # noqa: S311 - no secret, and the same each time
-    text = f'{_ASK}\nprint("ready", flush=True)\nwhile ask():\n    print("answered", flush=True)\n'
+    # so often that the kill may meet a write
+    often = "from qwen_portal.storage import write_behind; write_behind._PAUSE = 0.01"
+    text = f'{_ASK}\n{often}\nprint("ready", flush=True)\nwhile ask():\n    print("answered", flush=True)\n'
     for _ in range(TRIES):
         with Program(text) as victim:
             assert victim.hear() == "ready"
