@@ -46,7 +46,7 @@ class LoginEvent:
         store: Where the sign-in is kept, on success.
         message: What went wrong, on error; why a poll had no answer, if it failed; why a key that is kept was refused,
             or could not be tried.
-        key: Of an API key, what its service said: ``works``, ``refused``, ``unknown`` (it could not be asked) or
+        trial: Of an API key, what its service said: ``works``, ``refused``, ``unknown`` (it could not be asked) or
             ``unchecked`` (it was not asked).
     """
 
@@ -57,7 +57,7 @@ class LoginEvent:
     account: str = ""
     store: str = ""
     message: str = ""
-    key: str = ""
+    trial: str = ""
 
 
 Show = Callable[[LoginEvent], None]

@@ -73,12 +73,12 @@ def add_key(
         try:
             result, why = _checked(session, name, credential, found, force=force)
         except QwenAuthenticationError as exc:
-            show(LoginEvent("error", key="refused", message=str(exc)))
+            show(LoginEvent("error", trial="refused", message=str(exc)))
             raise
     if cancellation is not None:
         cancellation.keep()
     account = session.accounts.signed_in(name, credential)
-    show(LoginEvent("success", account=account.label, store=account.store, key=result, message=why))
+    show(LoginEvent("success", account=account.label, store=account.store, trial=result, message=why))
     return account
 
 

@@ -16,7 +16,7 @@ INSECURE_NOTE = (
 )
 
 
-_KEYS = {
+_TRIALS = {
     "works": "Its service takes the key.",
     "refused": "Its service refused the key, which is kept all the same:",
     "unknown": "The key could not be tried, and is kept all the same:",
@@ -27,7 +27,7 @@ _KEYS = {
 def ready(event: LoginEvent) -> str:
     """Say that an account is ready, and what is known of its key."""
     said = f"Account {clean(event.account)!r} is ready, kept in {place(event.store)}."
-    return " ".join(filter(None, (said, _KEYS.get(event.key), clean(event.message))))
+    return " ".join(filter(None, (said, _TRIALS.get(event.trial), clean(event.message))))
 
 
 def place(store: str) -> str:

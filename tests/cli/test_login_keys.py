@@ -118,16 +118,16 @@ def test_what_the_service_said_is_in_the_events(emulator: Emulator) -> None:
         assert isinstance(event, dict)
         return event
 
-    assert last("sk-mine") == {"kind": "success", "account": "default", "store": "file", "key": "works"}
-    assert last("sk-mine", "--no-check")["key"] == "unchecked"
+    assert last("sk-mine") == {"kind": "success", "account": "default", "store": "file", "trial": "works"}
+    assert last("sk-mine", "--no-check")["trial"] == "unchecked"
     refused = last("sk-bad")
-    assert (refused["kind"], refused["key"]) == ("error", "refused")
+    assert (refused["kind"], refused["trial"]) == ("error", "refused")
     assert "refused the API key" in refused["message"]
     forced = last("sk-bad", "--force")
-    assert (forced["kind"], forced["key"]) == ("success", "refused")
+    assert (forced["kind"], forced["trial"]) == ("success", "refused")
     emulator.scenario("error-500", where="models")
     unknown = last("sk-mine")
-    assert (unknown["kind"], unknown["key"]) == ("success", "unknown")
+    assert (unknown["kind"], unknown["trial"]) == ("success", "unknown")
     assert "HTTP 500" in unknown["message"]
 
 

@@ -93,14 +93,14 @@ def test_a_terminal_does_not_obey_the_server(
     events = [
         LoginEvent("device_code", user_code=text, verification_uri=f"https://chat.qwen.ai/{text}", expires_in=9),
         LoginEvent("pending", message=text),
-        LoginEvent("success", account=text, store=text),
+        LoginEvent("success", account=text, store=text, trial="unknown", message=text),
     ]
     output = shown(*events, stderr=Stderr(terminal=terminal), qr=False)
     assert "\x1b" not in COLOUR.sub("", output)
     assert not set(output) & {"\x9b", "\u202e", "\r", "\x07"}
     assert not re.search(r"^qwen-portal: ", output, re.MULTILINE)
     if "[red]" in text or ":warning:" in text:
-        assert COLOUR.sub("", output).count(text) == 4
+        assert COLOUR.sub("", output).count(text) == 5
 
 
 def test_a_pipe_gets_plain_lines(opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,12 +263,31 @@ def test_a_notebook_does_not_obey_the_server(monkeypatch: pytest.MonkeyPatch, te
     """What the server says is text between the tags, and never ends an attribute."""
     notebook, screen = Notebook(monkeypatch), NotebookDisplay()
     screen(LoginEvent("device_code", user_code=text, verification_uri=f"https://chat.qwen.ai/{text}", expires_in=9))
-    screen(LoginEvent("success", account=text, store=text))
+    screen(LoginEvent("success", account=text, store=text, trial="unknown", message=text))
     screen(LoginEvent("error", message=text))
     tags = set(re.findall(r"<[^>]*>", "".join(notebook.blocks)))
     harmless = {"<p>", "</p>", "</a>", '<p style="font:bold 1.6em monospace">', '<p style="color:#b00020">'}
     (link,) = tags - harmless
     assert re.fullmatch(r'<a href="[^"]*" target="_blank" rel="noopener noreferrer">', link)
+
+
+@pytest.mark.parametrize(
+    ("trial", "said"),
+    [
+        ("works", "Its service takes the key."),
+        ("refused", "refused the key, which is kept all the same: because."),
+        ("unknown", "could not be tried, and is kept all the same: because."),
+        ("unchecked", "The key was not tried."),
+    ],
+)
+def test_a_keys_trial_is_told(monkeypatch: pytest.MonkeyPatch, trial: str, said: str) -> None:
+    """In a notebook as in a terminal, with the reason where there is one."""
+    message = "because." if trial in {"refused", "unknown"} else ""
+    event = LoginEvent("success", account="team", store="keyring", trial=trial, message=message)
+    notebook = Notebook(monkeypatch)
+    NotebookDisplay()(event)
+    assert said in notebook.blocks[-1]
+    assert said in shown(event)
 
 
 def test_a_notebook_makes_links_of_web_pages_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def lines(asked: list[httpx.Request]) -> list[str]:
 
 def test_a_good_key_costs_one_request_without_a_token(asked: list[httpx.Request]) -> None:
     """The list of models, at the plan's own host."""
-    assert log_in("studio-intl", "sk-mine").key == "works"
+    assert log_in("studio-intl", "sk-mine").trial == "works"
     assert lines(asked) == ["GET https://dashscope-intl.aliyuncs.com/compatible-mode/v1/models"]
     assert asked[0].headers["authorization"] == "Bearer sk-mine"
     assert qwen_portal.get_access_token() == "sk-mine"
@@ -52,7 +52,7 @@ def test_a_good_key_costs_one_request_without_a_token(asked: list[httpx.Request]
 def test_a_service_without_a_list_is_asked_for_one_token(asked: list[httpx.Request], emulator: Emulator) -> None:
     """The smallest answer there is."""
     emulator.scenario("no-model-list")
-    assert log_in("studio-intl", "sk-mine").key == "works"
+    assert log_in("studio-intl", "sk-mine").trial == "works"
     assert [request.method for request in asked] == ["GET", "POST"]
     assert emulator.chats()[-1].body["max_tokens"] == 1
 
@@ -85,13 +85,13 @@ def test_an_answer_that_says_nothing_of_the_key_is_no_refusal(
     monkeypatch.setattr(retry, "_FIRST", 0.0)
     with answering(answer, monkeypatch):
         event = log_in("studio", "sk-mine")
-    assert (event.key, event.message) == ("works", "")
+    assert (event.trial, event.message) == ("works", "")
 
 
 @pytest.mark.parametrize("plan", ["coding", "token-intl"])
 def test_a_plan_for_few_programs_is_asked_whether_it_serves_this_one(plan: str, asked: list[httpx.Request]) -> None:
     """Its list may be there for all."""
-    assert log_in(plan).key == "works"
+    assert log_in(plan).trial == "works"
     assert [(request.method, request.url.path.rpartition("/")[2]) for request in asked] == [("POST", "completions")]
 
 
@@ -105,7 +105,7 @@ def test_a_key_that_the_service_refuses_is_not_kept(plan: str, key: str, asked: 
     with pytest.raises(QwenAuthenticationError, match=r"refused the API key .* It is not kept\.") as caught:
         add_key(Session(), "team", plan=plan, api_key=Secret(key), show=events.append)
     assert_none_in_error(caught.value, [key])
-    assert [(event.kind, event.key) for event in events] == [("error", "refused")]
+    assert [(event.kind, event.trial) for event in events] == [("error", "refused")]
     assert len(asked) == 1
     assert qwen_portal.accounts() == []
 
@@ -168,14 +168,14 @@ def test_who_insists_keeps_a_refused_key(
     if plan == "coding":
         emulator.scenario("coding-agents-only")
     event = log_in(plan, key, force=True)
-    assert (event.kind, event.key) == ("success", "refused")
+    assert (event.kind, event.trial) == ("success", "refused")
     assert why in event.message
     assert qwen_portal.get_access_token() == key
 
 
 def test_unasked_nothing_is_sent(asked: list[httpx.Request]) -> None:
     """The key is kept as it is."""
-    assert log_in("studio-intl", "sk-bad", check=False).key == "unchecked"
+    assert log_in("studio-intl", "sk-bad", check=False).trial == "unchecked"
     assert asked == []
     assert qwen_portal.get_access_token() == "sk-bad"
 
@@ -197,7 +197,7 @@ def test_a_key_that_could_not_be_tried_is_kept(
     monkeypatch.setattr(retry, "_FIRST", 0.0)
     emulator.scenario(scenario, where="models")
     event = log_in(f"{emulator.url}/compatible-mode/v1")
-    assert event.key == "unknown"
+    assert event.trial == "unknown"
     assert why in event.message
     assert qwen_portal.get_access_token() == KEY
 
@@ -208,7 +208,7 @@ def test_a_repeat_goes_out_with_the_key_that_is_tried(monkeypatch: pytest.Monkey
     answers = iter([httpx.Response(500), httpx.Response(200, json={"data": []})])
     log_in("studio-intl", "sk-before", check=False)
     with answering(lambda request: next(answers), monkeypatch) as asked:
-        assert log_in("studio-intl", "sk-new").key == "works"
+        assert log_in("studio-intl", "sk-new").trial == "works"
     assert [request.headers["authorization"] for request in asked] == ["Bearer sk-new"] * 2
 
 
@@ -216,7 +216,7 @@ def test_a_spent_quota_says_nothing_about_the_key(asked: list[httpx.Request], em
     """It is kept, for the day when the quota is back."""
     emulator.scenario("quota")
     event = log_in("token")
-    assert event.key == "unknown"
+    assert event.trial == "unknown"
     assert "quota" in event.message
 
 
@@ -224,7 +224,7 @@ def test_an_unreachable_host_says_nothing_about_the_key(monkeypatch: pytest.Monk
     """Whoever is offline keeps the key, and learns why it was not tried."""
     monkeypatch.setattr(retry, "_FIRST", 0.0)
     event = log_in("http://127.0.0.1:1/v1")
-    assert event.key == "unknown"
+    assert event.trial == "unknown"
     assert "could not be reached" in event.message
     assert qwen_portal.get_access_token() == KEY
 
@@ -232,7 +232,7 @@ def test_an_unreachable_host_says_nothing_about_the_key(monkeypatch: pytest.Monk
 def test_the_users_address_is_the_one_that_is_asked(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """QWEN_PORTAL_BASE_URL is where the account's requests will go."""
     monkeypatch.setenv("QWEN_PORTAL_BASE_URL", emulator.base_url)
-    assert log_in("studio-intl", "sk-mine").key == "works"
+    assert log_in("studio-intl", "sk-mine").trial == "works"
     assert [entry.path for entry in emulator.log()] == ["/v1/models"]
 
 
