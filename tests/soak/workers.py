@@ -1,0 +1,198 @@
+"""The crowd of a soak: threads and tasks that ask, and leave their streams in every way that programs do."""
+
+import asyncio
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from random import Random
+from typing import NamedTuple, TypeVar
+
+from tests.soak.canaries import CanaryWatch
+from tests.soak.workload import AsyncWay, Question, Workload
+
+T = TypeVar("T")
+
+_WORDS = (4, 30)
+# How a stream is left, and how often.
+_LEFT_BY_THREADS = {"read to its end": 10, "broken off": 3, "closed": 2, "left in a cycle": 2}
+_LEFT_BY_TASKS = {**_LEFT_BY_THREADS, "cancelled": 3, "cancelled twice": 1}
+_CANCELLED_WITHIN = 3.0
+
+
+class Tally:
+    """What came of all calls.
+
+    Args:
+        workload: Tells one error from another.
+        canaries: Reads every error.
+    """
+
+    def __init__(self, workload: Workload, canaries: CanaryWatch) -> None:
+        self._workload = workload
+        self._canaries = canaries
+        self._lock = threading.Lock()
+        self.left: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.undue: Counter[str] = Counter()
+
+    def note(self, how: str) -> None:
+        """Count a stream that was left without an error."""
+        with self._lock:
+            self.left[how] += 1
+
+    def failed(self, error: BaseException) -> None:
+        """Count a call that failed."""
+        self._canaries.read_error(error)
+        with self._lock:
+            self.errors[type(error).__name__] += 1
+            if not self._workload.is_due(error):
+                self.undue[f"{type(error).__name__}: {error}"[:200]] += 1
+
+
+class Job(NamedTuple):
+    """What all workers do.
+
+    Attributes:
+        workload: What they ask with.
+        accounts: Labels.
+        tally: Takes what came of it.
+        over: When to leave.
+    """
+
+    workload: Workload
+    accounts: list[str]
+    tally: Tally
+    over: threading.Event
+
+
+class Worker(ABC):
+    """One of the crowd: it asks again and again, and says when it last got on.
+
+    Args:
+        name: For people.
+        seed: Of its dice.
+        job: What it does.
+
+    Attributes:
+        got_on_at: When it last got on, by the monotonic clock.
+        doing: What it is doing.
+        is_done: Whether it has left.
+    """
+
+    def __init__(self, name: str, seed: int, job: Job) -> None:
+        self.name = name
+        self.got_on_at = time.monotonic()
+        self.doing = "nothing yet"
+        self.is_done = False
+        self.random = Random(seed)  # noqa: S311 - not for secrets
+        self._job = job
+
+    def get_on(self) -> None:
+        """Show that this worker does not stand still."""
+        self.got_on_at = time.monotonic()
+
+    def _question(self) -> Question:
+        account = self.random.choice([None, *self._job.accounts])
+        return Question(account, f"Give me {self.random.randint(*_WORDS)} words.")
+
+    def _plan(self, ways: Mapping[str, T], leaving: Mapping[str, int]) -> tuple[T, str, int]:
+        """Choose a way to ask, a way to leave, and after how many chunks."""
+        way = self.random.choice(list(ways))
+        left = self.random.choices(list(leaving), list(leaving.values()))[0]
+        self.doing = f"{way}, to be {left}"
+        self.get_on()
+        return ways[way], left, self.random.randint(1, 12)
+
+    @abstractmethod
+    def stack(self) -> str:
+        """Say where it stands, for one whose stack a dump of all threads does not show."""
+
+
+class ThreadWorker(Worker):
+    """A thread."""
+
+    def start(self) -> None:
+        """Begin."""
+        threading.Thread(target=self._run, name=self.name, daemon=True).start()
+
+    def stack(self) -> str:
+        """Return nothing: the dump shows it."""
+        return ""
+
+    def _run(self) -> None:
+        while not self._job.over.is_set():
+            try:
+                self._job.tally.note(self._ask())
+            except Exception as exc:  # noqa: BLE001 - every error is looked at
+                self._job.tally.failed(exc)
+            self.get_on()
+        self.is_done = True
+
+    def _ask(self) -> str:
+        way, left, chunks = self._plan(self._job.workload.ways, _LEFT_BY_THREADS)
+        stream = way(self._question())
+        for number, _ in enumerate(stream, 1):
+            self.get_on()
+            if (left != "read to its end" and number >= chunks) or self._job.over.is_set():
+                break
+        if left == "closed" and hasattr(stream, "close"):
+            stream.close()
+        if left == "left in a cycle":
+            cycle: list[object] = [stream]
+            cycle.append(cycle)
+        return left
+
+
+class TaskWorker(Worker):
+    """A task of an event loop."""
+
+    _task: "asyncio.Task[str] | None" = None
+
+    async def run(self) -> None:
+        """Go on until it is over."""
+        while not self._job.over.is_set():
+            way, left, chunks = self._plan(self._job.workload.async_ways, _LEFT_BY_TASKS)
+            self._task = asyncio.ensure_future(self._ask(way, left, chunks))
+            if left.startswith("cancelled"):
+                await self._cancel(self._task, twice=left == "cancelled twice")
+            await asyncio.wait([self._task])
+            if self._task.cancelled():
+                self._job.tally.note(left)
+            elif error := self._task.exception():
+                self._job.tally.failed(error)
+                del error
+            else:
+                self._job.tally.note("read to its end" if left.startswith("cancelled") else left)
+            self._task = None
+            self.get_on()
+        self.is_done = True
+
+    def stack(self) -> str:
+        """Name the frames in which the task waits."""
+        task = self._task
+        frames = [] if task is None else task.get_stack()
+        return " < ".join(f"{frame.f_code.co_qualname}:{frame.f_lineno}" for frame in reversed(frames))
+
+    async def _cancel(self, task: "asyncio.Task[str]", *, twice: bool) -> None:
+        await asyncio.wait([task], timeout=self.random.random() ** 2 * _CANCELLED_WITHIN)
+        task.cancel()
+        if twice:
+            for _ in range(self.random.randrange(5)):
+                await asyncio.sleep(0)
+            task.cancel()
+
+    async def _ask(self, way: AsyncWay, left: str, chunks: int) -> str:
+        stream, number = await way(self._question()), 0
+        async for _ in stream:
+            self.get_on()
+            number += 1
+            if (left in {"broken off", "closed", "left in a cycle"} and number >= chunks) or self._job.over.is_set():
+                break
+        if left == "closed" and hasattr(stream, "aclose"):
+            await stream.aclose()
+        if left == "left in a cycle":
+            cycle: list[object] = [stream]
+            cycle.append(cycle)
+        return left
