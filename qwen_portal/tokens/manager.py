@@ -129,8 +129,8 @@ class TokenManager:
             return
         age = time.time() - credential.issued_at
         if credential.state() is TokenState.EXPIRED or not 0 <= age <= ENDED_SECONDS:
-            # its time ran out on the way, or the clock was set back and nobody knows, or it was not needed until now and
-            # may have been revoked since
+            # its time ran out on the way, or the clock was set back and nobody knows; or it was not needed until now,
+            # and may have been revoked since
             return
 
         self._note(account, ended_at=time.time())

@@ -1,5 +1,6 @@
 """The soak as a program: ``python tests/soak SECONDS``."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,4 +9,7 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from tests.soak.run import main
 
-sys.exit(main())
+code = main()
+sys.stdout.flush()
+# At once: the interpreter would wait for threads that hang.
+os._exit(code)

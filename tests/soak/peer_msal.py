@@ -13,10 +13,11 @@ from typing import Any
 from msal_extensions import (  # type: ignore[import-untyped]
     CrossPlatLock,
     FilePersistence,
+    LockError,
     PersistedTokenCache,
 )
 
-from tests.soak.peer_httpx import CLIENT_ID, Httpx, Tokens, refresh
+from tests.soak.peer_httpx import CLIENT_ID, Httpx, RefreshError, Tokens, refresh
 from tests.soak.workload import SignIn
 
 _ACCESS, _REFRESH = PersistedTokenCache.CredentialType.ACCESS_TOKEN, PersistedTokenCache.CredentialType.REFRESH_TOKEN
@@ -45,9 +46,14 @@ class CachedTokens:
             with CrossPlatLock(str(self._home / f"{label}.lockfile")):
                 known = self._find(label, refused)
                 if known is None:
-                    (entry,) = self._cache.search(_REFRESH, query={"home_account_id": self._account(label)})
-                    known = self._add(label, refresh(self._url, entry["secret"]))
+                    known = self._add(label, refresh(self._url, self._refresh_token(label)))
         return known
+
+    def _refresh_token(self, label: str) -> str:
+        found = self._cache.search(_REFRESH, query={"home_account_id": self._account(label)})
+        for entry in found:
+            return str(entry["secret"])
+        raise RefreshError("the cache has no refresh token of this account any more")
 
     def _find(self, label: str, refused: str | None) -> str | None:
         # the cache itself leaves out what has expired
@@ -86,3 +92,7 @@ class Msal(Httpx):
     def tokens(self, url: str, sign_ins: Sequence[SignIn], home: Path) -> Tokens:
         """Open the place for tokens."""
         return CachedTokens(url, sign_ins, home)
+
+    def is_due(self, error: BaseException) -> bool:
+        """Whether an error is one that the library raises on purpose, or httpx."""
+        return isinstance(error, LockError) or super().is_due(error)

@@ -12,6 +12,7 @@ import importlib
 import logging
 import os
 import secrets
+import signal
 import sys
 import tempfile
 import threading
@@ -91,14 +92,14 @@ class Soak:
         self._watch = Watch(workload, service, self._loops.loops)
         self._tally = Tally(workload, canaries)
         labels = [each.label for each in service.sign_ins]
-        job = Job(workload, labels, self._tally, self._over)
+        job = Job(workload, labels, self._tally, self._over, options.patient)
         self._threads = [ThreadWorker(f"thread {n}", options.seed + n, job) for n in range(options.threads)]
         self._tasks = [TaskWorker(f"task {n}", ~(options.seed + n), job) for n in range(options.tasks)]
         self._workers = [*self._threads, *self._tasks]
 
     def run(self) -> Verdict:
         """Ask, disturb, watch, close, judge."""
-        with disturbances(self._options.seed) as disturbed:
+        with disturbances(self._options.seed, in_locks=not self._options.patient) as disturbed:
             for thread in self._threads:
                 thread.start()
             for number, task in enumerate(self._tasks):
@@ -111,11 +112,12 @@ class Soak:
             if hung:
                 dump([each for each in self._workers if not each.is_done])
         self._service.calm()
+        if hung:
+            # to collect, or to close, could be what hangs
+            return self._verdict(asked, hung, self._workload.busy(), 0, disturbed)
         streams = self._open_streams()
-        if not hung:
-            self._ask_anew()
-        connections = 0 if hung else self._close()
-        return self._verdict(asked, hung, streams, connections, disturbed)
+        self._ask_anew()
+        return self._verdict(asked, hung, streams, self._close(), disturbed)
 
     def _hung(self) -> bool:
         return bool(standing_still(self._workers))
@@ -207,6 +209,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=80)
     parser.add_argument("--tasks", type=int, default=120)
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two lines of figures")
+    parser.add_argument("--patient", action="store_true", help="read every stream to its end, cancel nothing")
     parser.add_argument("--service-python", default=sys.executable)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -214,6 +217,8 @@ def main() -> int:
     # it would fetch its price table from the network when it is imported
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     faulthandler.enable()
+    # to see where everybody stands
+    faulthandler.register(signal.SIGUSR1)
     faulthandler.dump_traceback_later(options.seconds + _LONGEST_END, exit=True)
     canaries = CanaryWatch()
     logging.getLogger().addHandler(canaries)

@@ -22,7 +22,7 @@ from tests.soak.copilot_service import with_copilot
 from tests.soak.faults import Gateway, RandomFaults
 
 LIFE_SECONDS = 20.0
-FRAME_SECONDS = 0.4
+FRAME_SECONDS = 0.5
 # A token that was issued a moment ago and is refused would mean that the service has ended; older ones were in use.
 _REVOKED_AFTER = 6.0
 # Of a thousand ticks.

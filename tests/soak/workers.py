@@ -14,9 +14,10 @@ from tests.soak.workload import AsyncWay, Question, Workload
 
 T = TypeVar("T")
 
-_WORDS = (4, 30)
+_WORDS = (4, 24)
 # How a stream is left, and how often.
-_LEFT_BY_THREADS = {"read to its end": 10, "broken off": 3, "closed": 2, "left in a cycle": 2}
+_TO_ITS_END = "read to its end"
+_LEFT_BY_THREADS = {_TO_ITS_END: 10, "broken off": 3, "closed": 2, "left in a cycle": 2}
 _LEFT_BY_TASKS = {**_LEFT_BY_THREADS, "cancelled": 3, "cancelled twice": 1}
 _CANCELLED_WITHIN = 3.0
 
@@ -59,12 +60,14 @@ class Job(NamedTuple):
         accounts: Labels.
         tally: Takes what came of it.
         over: When to leave.
+        patient: Whether every stream is read to its end.
     """
 
     workload: Workload
     accounts: list[str]
     tally: Tally
     over: threading.Event
+    patient: bool
 
 
 class Worker(ABC):
@@ -100,7 +103,7 @@ class Worker(ABC):
     def _plan(self, ways: Mapping[str, T], leaving: Mapping[str, int]) -> tuple[T, str, int]:
         """Choose a way to ask, a way to leave, and after how many chunks."""
         way = self.random.choice(list(ways))
-        left = self.random.choices(list(leaving), list(leaving.values()))[0]
+        left = self.random.choices(list(leaving), list(leaving.values()))[0] if not self._job.patient else _TO_ITS_END
         self.doing = f"{way}, to be {left}"
         self.get_on()
         return ways[way], left, self.random.randint(1, 12)
@@ -135,7 +138,7 @@ class ThreadWorker(Worker):
         stream = way(self._question())
         for number, _ in enumerate(stream, 1):
             self.get_on()
-            if (left != "read to its end" and number >= chunks) or self._job.over.is_set():
+            if (left != _TO_ITS_END and number >= chunks) or self._job.over.is_set():
                 break
         if left == "closed" and hasattr(stream, "close"):
             stream.close()
@@ -164,7 +167,7 @@ class TaskWorker(Worker):
                 self._job.tally.failed(error)
                 del error
             else:
-                self._job.tally.note("read to its end" if left.startswith("cancelled") else left)
+                self._job.tally.note(_TO_ITS_END if left.startswith("cancelled") else left)
             self._task = None
             self.get_on()
         self.is_done = True
