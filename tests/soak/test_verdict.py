@@ -65,7 +65,7 @@ def test_a_descriptor_less_than_before_is_no_failure() -> None:
 def samples(growth: float) -> list[Sample]:
     """Make the looks at a run of half an hour: a start that takes memory, then so many MiB more a minute."""
     return [
-        Sample(seconds, 200, 200, 200, 210, 120, 300, 300 + min(seconds, 240) / 10 + growth * seconds / 60, 1800)
+        Sample(seconds, 200, 200, 200, 210, 120, 300, 300 + min(seconds, 240) / 10 + growth * seconds / 60, 90, 1800)
         for seconds in map(float, range(1800))
     ]
 

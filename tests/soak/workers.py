@@ -20,6 +20,8 @@ _TO_ITS_END = "read to its end"
 _LEFT_BY_THREADS = {_TO_ITS_END: 10, "broken off": 3, "closed": 2, "left in a cycle": 2}
 _LEFT_BY_TASKS = {**_LEFT_BY_THREADS, "cancelled": 3, "cancelled twice": 1}
 _CANCELLED_WITHIN = 3.0
+# Seconds at most, before the next call.
+_AFTER_AN_ERROR = 2.0
 
 
 class Tally:
@@ -130,6 +132,7 @@ class ThreadWorker(Worker):
                 self._job.tally.note(self._ask())
             except Exception as exc:  # noqa: BLE001 - every error is looked at
                 self._job.tally.failed(exc)
+                self._job.over.wait(self.random.random() * _AFTER_AN_ERROR)
             self.get_on()
         self.is_done = True
 
@@ -166,6 +169,7 @@ class TaskWorker(Worker):
             elif error := self._task.exception():
                 self._job.tally.failed(error)
                 del error
+                await asyncio.sleep(self.random.random() * _AFTER_AN_ERROR)
             else:
                 self._job.tally.note(_TO_ITS_END if left.startswith("cancelled") else left)
             self._task = None
