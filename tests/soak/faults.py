@@ -58,7 +58,7 @@ class RandomFaults(Switchboard):
 
     def strikes(self, rate: int) -> bool:
         """Throw the dice for what befalls so many of a thousand."""
-        return self._random.randrange(1000) < rate
+        return bool(self._rates) and self._random.randrange(1000) < rate
 
     def calm(self) -> None:
         """Let nothing go wrong any more."""

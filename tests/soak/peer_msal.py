@@ -1,4 +1,4 @@
-"""A peer: msal-extensions' token cache, one file for all accounts, around a refresh; the chat goes over httpx.
+"""A peer: msal-extensions' token cache, one for each account, around a refresh; the chat goes over httpx.
 
 MSAL itself speaks to Microsoft's hosts alone. So the refresh is by hand, in the way that its cache offers: look it up,
 take the library's lock, look again, refresh, add the answer.
@@ -24,7 +24,7 @@ _ACCESS, _REFRESH = PersistedTokenCache.CredentialType.ACCESS_TOKEN, PersistedTo
 
 
 class CachedTokens:
-    """The tokens in a PersistedTokenCache.
+    """The tokens in one PersistedTokenCache for each account, which all threads share.
 
     Args:
         url: The sign-in host.
@@ -35,7 +35,9 @@ class CachedTokens:
     def __init__(self, url: str, sign_ins: Sequence[SignIn], home: Path) -> None:
         self._url = url
         self._home = home
-        self._cache = PersistedTokenCache(FilePersistence(str(home / "msal.json")))
+        self._caches = {
+            each.label: PersistedTokenCache(FilePersistence(str(home / f"{each.label}.json"))) for each in sign_ins
+        }
         for each in sign_ins:
             self._add(each.label, each._asdict())
 
@@ -50,14 +52,14 @@ class CachedTokens:
         return known
 
     def _refresh_token(self, label: str) -> str:
-        found = self._cache.search(_REFRESH, query={"home_account_id": self._account(label)})
+        found = self._caches[label].search(_REFRESH, query={"home_account_id": self._account(label)})
         for entry in found:
             return str(entry["secret"])
         raise RefreshError("the cache has no refresh token of this account any more")
 
     def _find(self, label: str, refused: str | None) -> str | None:
         # the cache itself leaves out what has expired
-        found = self._cache.search(_ACCESS, query={"home_account_id": self._account(label)})
+        found = self._caches[label].search(_ACCESS, query={"home_account_id": self._account(label)})
         return next((str(each["secret"]) for each in found if each["secret"] != refused), None)
 
     def _add(self, label: str, tokens: dict[str, Any]) -> str:
@@ -68,7 +70,7 @@ class CachedTokens:
             "token_type": "Bearer",
         }
         uid, tenant = self._account(label).split(".")
-        self._cache.add(
+        self._caches[label].add(
             {
                 "client_id": CLIENT_ID,
                 "scope": ["model.completion"],

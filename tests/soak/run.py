@@ -109,9 +109,9 @@ class Soak:
             asked = self._watch.samples[-1].seconds
             self._over.set()
             _until(lambda: all(each.is_done for each in self._workers) or self._hung(), PATIENCE * 2)
-            hung = [f"{each.name}: {each.doing}" for each in self._workers if not each.is_done]
-            if hung:
-                dump([each for each in self._workers if not each.is_done])
+            standing = standing_still(self._workers)
+            dump(standing)
+            hung = [f"{each.name}: {each.doing}" for each in standing]
         self._service.calm()
         if hung:
             # to collect, or to close, could be what hangs

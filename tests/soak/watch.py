@@ -114,12 +114,17 @@ def descriptors() -> int:
 
 def standing_still(workers: Sequence[Worker], patience: float = PATIENCE) -> list[Worker]:
     """Return the workers that have not got on for longer than any limit allows."""
-    now = time.monotonic()
-    return [each for each in workers if not each.is_done and now - each.got_on_at > patience]
+    return [each for each in workers if each.standing() > patience]
 
 
 def dump(hung: Sequence[Worker]) -> None:
     """Say on stderr where everybody stands."""
+    if not hung:
+        return
     for worker in hung:
-        print(f"{worker.name} stands still: {worker.doing}; {worker.stack()}", file=sys.stderr, flush=True)
+        print(
+            f"{worker.name} has stood still for {worker.standing():.0f} s: {worker.doing}; {worker.stack()}",
+            file=sys.stderr,
+            flush=True,
+        )
     faulthandler.dump_traceback(all_threads=True)

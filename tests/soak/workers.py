@@ -1,12 +1,16 @@
 """The crowd of a soak: threads and tasks that ask, and leave their streams in every way that programs do."""
 
 import asyncio
+import gc
+import inspect
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 from random import Random
+from traceback import walk_stack
 from typing import NamedTuple, TypeVar
 
 from tests.soak.canaries import CanaryWatch
@@ -22,6 +26,8 @@ _LEFT_BY_TASKS = {**_LEFT_BY_THREADS, "cancelled": 3, "cancelled twice": 1}
 _CANCELLED_WITHIN = 3.0
 # Seconds at most, before the next call.
 _AFTER_AN_ERROR = 2.0
+# Coroutines and async generators name their frames alike.
+_KINDS = ("cr", "ag")
 
 
 class Tally:
@@ -92,11 +98,16 @@ class Worker(ABC):
         self.doing = "nothing yet"
         self.is_done = False
         self.random = Random(seed)  # noqa: S311 - not for secrets
+        self.thread_id: int | None = None
         self._job = job
 
     def get_on(self) -> None:
         """Show that this worker does not stand still."""
         self.got_on_at = time.monotonic()
+
+    def standing(self) -> float:
+        """Return for how many seconds it has not got on."""
+        return 0.0 if self.is_done else time.monotonic() - self.got_on_at
 
     def _question(self) -> Question:
         account = self.random.choice([None, *self._job.accounts])
@@ -112,7 +123,7 @@ class Worker(ABC):
 
     @abstractmethod
     def stack(self) -> str:
-        """Say where it stands, for one whose stack a dump of all threads does not show."""
+        """Say where it stands; a dump of all threads ends after a hundred of them, and shows no tasks."""
 
 
 class ThreadWorker(Worker):
@@ -123,10 +134,13 @@ class ThreadWorker(Worker):
         threading.Thread(target=self._run, name=self.name, daemon=True).start()
 
     def stack(self) -> str:
-        """Return nothing: the dump shows it."""
-        return ""
+        """Name the frames of the thread, the innermost last."""
+        frame = sys._current_frames().get(self.thread_id or 0)
+        names = [] if frame is None else [f"{each.f_code.co_qualname}:{line}" for each, line in walk_stack(frame)]
+        return " > ".join(reversed(names))
 
     def _run(self) -> None:
+        self.thread_id = threading.get_ident()
         while not self._job.over.is_set():
             try:
                 self._job.tally.note(self._ask())
@@ -177,10 +191,16 @@ class TaskWorker(Worker):
         self.is_done = True
 
     def stack(self) -> str:
-        """Name the frames in which the task waits."""
-        task = self._task
-        frames = [] if task is None else task.get_stack()
-        return " < ".join(f"{frame.f_code.co_qualname}:{frame.f_lineno}" for frame in reversed(frames))
+        """Name what the task awaits, and what that awaits, down to the event loop."""
+        names: list[str] = []
+        awaited: object = None if self._task is None else self._task.get_coro()
+        while awaited is not None:
+            frame = next((found for kind in _KINDS if (found := getattr(awaited, f"{kind}_frame", None))), None)
+            names.append(repr(awaited) if frame is None else f"{frame.f_code.co_qualname}:{frame.f_lineno}")
+            held = [] if frame is not None else [each for each in gc.get_referents(awaited) if inspect.isasyncgen(each)]
+            inner = next((found for kind in _KINDS if (found := getattr(awaited, f"{kind}_await", None))), None)
+            awaited = held[0] if held else inner
+        return " > ".join(names)
 
     async def _cancel(self, task: "asyncio.Task[str]", *, twice: bool) -> None:
         await asyncio.wait([task], timeout=self.random.random() ** 2 * _CANCELLED_WITHIN)
