@@ -225,7 +225,7 @@ def main() -> int:
     canaries = CanaryWatch()
     logging.getLogger().addHandler(canaries)
     with (
-        tempfile.TemporaryDirectory() as home,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home,
         running_service(options.service_python, options.seed, _ACCOUNTS) as service,
     ):
         workload = _workload(options.workload)(service.url, service.sign_ins, Path(home))

@@ -15,8 +15,9 @@ from tests.soak.server_process import ServerProcess
 from tests.soak.workers import Worker
 from tests.soak.workload import Workload
 
-# No call may take longer: an answer has its 20 s, and a refresh or another account may come before it.
-PATIENCE = 60.0
+# An answer has its 20 s, and a refresh or another account may come before it. On a machine that others use, too, a call
+# was seen to take a minute; who hangs, hangs for ever.
+PATIENCE = 180.0
 # What counts as flat: the last third of a run above its second sixth, by the medians.
 MOST_GROWTH, MOST_GROWTH_MIB = 0.05, 16.0
 # In seconds; the start alone takes some.
