@@ -18,7 +18,8 @@ ON_ALL_CORES := -n logical --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-real lanes peers torture mutants fuzz lint format types bench dist record requirements clean
+.PHONY: help demo test test-real lanes peers torture soak soak-peers mutants fuzz lint format types bench dist record
+.PHONY: requirements clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 16
@@ -48,6 +49,12 @@ peers: $(INSTALLED) ## ChatQwenPortal beside five other chat models: one table, 
 
 torture: $(INSTALLED) ## every danger to a sign-in 200 times instead of 5, the load and the ledger in full; TORTURE=n for n
 	TORTURE=$(or $(TORTURE),200) $(TEST_ENV) $(BIN)/pytest tests/login_never_lost tests/quota/test_quota_load.py tests/usage/test_dangers.py
+
+soak: $(INSTALLED) ## half an hour of 200 streams at once, faults, cancellations, clock jumps; SOAK=seconds
+	$(TEST_ENV) $(BIN)/python tests/soak $(or $(SOAK),1800)
+
+soak-peers: $(INSTALLED) ## the same for httpx by hand, msal-extensions and LiteLLM's Copilot authenticator; SOAK=seconds
+	scripts/soak_peers.sh $(BIN)/python $(or $(SOAK),300)
 
 mutants: $(TOOLS) ## put known faults into a copy of the code and see that the tests find each of them
 	$(BIN)/python scripts/mutants.py

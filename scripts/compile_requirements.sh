@@ -38,6 +38,6 @@ for name in lane-litellm-1.91.0 lane-litellm-1.100.0 lane-litellm-1.110.2; do
   pins $name --extra litellm $package "$@"
 done
 pins fuzz pyproject.toml "$@"
-for name in peer-openai peer-deepseek peer-xai peer-qwq peer-litellm; do
+for name in peer-openai peer-deepseek peer-xai peer-qwq peer-litellm peer-tokens; do
   pins $name "$@"
 done

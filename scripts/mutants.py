@@ -20,8 +20,9 @@ _PARTS = ("qwen_portal", "langchain_qwen_portal", "litellm_qwen_portal", "tests"
 # pytest's own codes: 0 is green, 1 is red; all others mean that it could not test.
 _GREEN, _RED = 0, 1
 _LONGEST = 60.0
-# Two tries find what twenty find, once the fault is there for certain, and what hangs is given up soon.
-_FEW = {"TORTURE": "2", "PATIENCE": "20"}
+# Two tries find what twenty find, once the fault is there for certain, and 8 s of a soak what a minute finds; what
+# hangs is given up soon.
+_FEW = {"TORTURE": "2", "PATIENCE": "20", "SOAK": "8"}
 
 
 @dataclass(frozen=True)

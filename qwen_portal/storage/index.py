@@ -43,7 +43,7 @@ class Entry:
         lost: How the sign-in was lost, if that was no revocation.
         rejected_by: The sign-in host and client id whose word it is that the refresh token is dead.
         ended_at: When the service refused a fresh token.
-        proven: The last generation that got an answer.
+        proven: The newest generation that got an answer.
         unknown: Fields of another release, which may share the index: kept as they are.
     """
 

@@ -109,12 +109,11 @@ class TokenManager:
 
     def is_accepted(self, account: Account, credential: Credential) -> bool:
         """Tell whether :meth:`mark_accepted` has nothing to note."""
-        return credential.kind != "oauth" or self._accepted.get(account.label) == credential.generation
+        return credential.kind != "oauth" or self._accepted.get(account.label, 0) >= credential.generation
 
     def mark_accepted(self, account: Account, credential: Credential) -> None:
         """Note that the service answered this token; what was held against the account is forgotten."""
         self._accepted[account.label] = credential.generation
-
         self._note(account, ended_at=None, proven=credential.generation)
 
     def classify_401(self, account: Account, credential: Credential) -> None:
@@ -125,21 +124,25 @@ class TokenManager:
                 remembered for 15 minutes, for all processes.
         """
         entry = self._accounts.entry(account.label)
-        if not credential.refreshed or entry is None or entry.proven == credential.generation:
+        if not credential.refreshed or entry is None or credential.generation <= entry.proven:
+            # it worked, or was replaced on the way by one that does
             return
-        if credential.state() is TokenState.EXPIRED or abs(time.time() - credential.issued_at) > ENDED_SECONDS:
-            # its time ran out on the way, or it was not needed until now and may have been revoked since
+        age = time.time() - credential.issued_at
+        if credential.state() is TokenState.EXPIRED or not 0 <= age <= ENDED_SECONDS:
+            # its time ran out on the way, or the clock was set back and nobody knows; or it was not needed until now,
+            # and may have been revoked since
             return
 
         self._note(account, ended_at=time.time())
         raise _ended(account)
 
-    def _note(self, account: Account, *, ended_at: float | None, proven: int | None = None) -> None:
+    def _note(self, account: Account, *, ended_at: float | None, proven: int = 0) -> None:
         """Change the account's index entry; what the service said stands, whether it can be noted or not."""
         try:
             with self._accounts.editing(account.label) as entry:
                 entry.ended_at = ended_at
-                entry.proven = entry.proven if proven is None else proven
+                # answers overtake each other: an older token's may come after the next one's
+                entry.proven = max(entry.proven, proven)
         except QwenStoreError as exc:
             _log.debug("account %s: the index cannot be written: %s", account.label, exc.message)
 

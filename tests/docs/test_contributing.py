@@ -21,7 +21,8 @@ def test_every_target_it_names_is_one_of_the_makefile() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     tiers = set(re.findall(r"^\| `make ([a-z-]+)` \|", TEXT, re.MULTILINE))
 
-    assert {"lint", "types", "test", "demo", "test-real", "lanes", "mutants", "torture", "fuzz", "peers"} == tiers
+    by_hand = {"lanes", "mutants", "torture", "fuzz", "peers", "soak", "soak-peers"}
+    assert {"lint", "types", "test", "demo", "test-real"} | by_hand == tiers
     assert set(re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, re.MULTILINE)) <= targets
 
 

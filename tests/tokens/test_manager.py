@@ -408,6 +408,28 @@ def test_a_token_that_ends_on_the_way_does_not_mean_that_the_service_has_ended(a
         manager(accounts).classify_401(accounts.choose(), credential(refreshed=True))
 
 
+def test_a_token_that_was_replaced_and_is_refused_late_does_not_mean_that_the_service_has_ended(
+    accounts: Accounts,
+) -> None:
+    """Requests overlap: one gets its 401 after the next token has answered another; a slow one succeeds as late."""
+    tokens, account = manager(accounts), accounts.choose()
+    old, new = credential(refreshed=True), credential(refreshed=True, generation=1001)
+    for accepted in (old, new, old):
+        tokens.mark_accepted(account, accepted)
+    tokens.classify_401(account, old)
+    tokens.classify_401(account, new)
+    with pytest.raises(QwenServiceEndedError):
+        tokens.classify_401(account, credential(refreshed=True, generation=1002))
+
+
+def test_a_clock_that_was_set_back_does_not_mean_that_the_service_has_ended(accounts: Accounts) -> None:
+    """A token issued in what is the future now may be over for all that this machine knows."""
+    ahead = time.time() + 60
+    tokens = manager(accounts)
+    tokens.classify_401(accounts.choose(), credential(refreshed=True, issued_at=ahead, expires_at=ahead + 20))
+    assert accounts.choose().ended_at is None
+
+
 def test_a_sign_in_clears_the_memory_of_an_ended_service(signed_in: Emulator) -> None:
     """Whoever signs in again gets a new try at once."""
     signed_in.scenario("ended")
