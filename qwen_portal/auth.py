@@ -12,7 +12,9 @@ import httpx
 from qwen_portal.account.record import Account
 from qwen_portal.answers.error_responses import is_quota, is_web_page
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
+from qwen_portal.http.bodies import aread_error, read_error, readable
 from qwen_portal.requests.endpoints import base_url, check_destination
+from qwen_portal.requests.extra_headers import check_framing
 from qwen_portal.secrets import printable
 from qwen_portal.service.hosts import origin
 from qwen_portal.session import Session
@@ -42,7 +44,8 @@ class PortalAuth(_Auth):
     """Bearer authentication for one account, for any client of httpx or httpx2.
 
     It never changes account and does not cap ``max_tokens``. On 401 and 403 the token is refreshed once and the
-    request repeated; on 504 only if the token is older than 60 s and was not made by such a refresh.
+    request repeated; on 504 only if the token is older than 60 s and was not made by such a refresh. Of the body of
+    such an answer the first 64 KB are read and kept.
 
     Args:
         account: Account label; the environment's key or the active account if not given.
@@ -51,7 +54,8 @@ class PortalAuth(_Auth):
 
     Raises:
         QwenError: From within a request: every error that :meth:`TokenManager.get` raises, and
-            QwenHostNotAllowedError for a request to a host that the bearer is not meant for.
+            QwenHostNotAllowedError for a request to a host that the bearer is not meant for, QwenBadRequestError
+            for one with headers that could hide a second request in it.
 
     Example:
         >>> client = httpx.Client(auth=PortalAuth("work"), base_url="https://portal.qwen.ai/v1")
@@ -83,7 +87,7 @@ class PortalAuth(_Auth):
         self._attach(request, credential)
         response = yield request
         if response.status_code in _STATUS:
-            response.read()
+            read_error(response)
             if self._worth_a_refresh(response, account, credential):
                 try:
                     renewed = tokens.get(account, refused=credential)
@@ -107,7 +111,7 @@ class PortalAuth(_Auth):
         self._attach(request, credential)
         response = yield request
         if response.status_code in _STATUS:
-            await response.aread()
+            await aread_error(response)
             # judging may write the index, which waits for a file lock: not on the event loop
             if await asyncio.to_thread(self._worth_a_refresh, response, account, credential):
                 try:
@@ -133,6 +137,7 @@ class PortalAuth(_Auth):
 
     def _attach(self, request: httpx.Request, credential: Credential) -> None:
         check_destination(credential, str(request.url), self._session.settings)
+        check_framing(request.headers)
         named, asked = request.headers.get("Host", ""), request.url.netloc.decode("ascii")
         if named.lower() != asked.lower():
             # the service behind an address is chosen by this header
@@ -140,6 +145,7 @@ class PortalAuth(_Auth):
             raise QwenHostNotAllowedError(msg, hint="Leave the header Host to the HTTP library.")
         if _LEADING & request.extensions.keys():
             raise QwenHostNotAllowedError(f"The request for {asked} has extensions that lead it somewhere else.")
+        request.headers["Accept-Encoding"] = readable(request.headers.get("Accept-Encoding", ""))
         request.headers["Authorization"] = f"Bearer {credential.access_token.reveal()}"
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:

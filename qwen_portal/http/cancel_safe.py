@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 import httpx
 
 from qwen_portal.http.bodies import limit_body
+from qwen_portal.http.deadlines import keep_deadlines
 
 T = TypeVar("T")
 
@@ -34,7 +35,11 @@ class _Pool(Protocol):
 
 
 class CancelSafeTransport(httpx.AsyncHTTPTransport):
-    """``httpx.AsyncHTTPTransport`` that loses no connection."""
+    """``httpx.AsyncHTTPTransport`` that loses no connection, and whose answers are limited."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        keep_deadlines(self._pool)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; cancelling this ends it in the background."""

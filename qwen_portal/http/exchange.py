@@ -4,7 +4,6 @@ The sync and the async transport share all of this; they differ in how they wait
 """
 
 import json
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,8 @@ from qwen_portal.errors import (
     QwenStreamError,
     QwenTimeoutError,
 )
-from qwen_portal.http.bodies import EXTENSION, BodyLimits
+from qwen_portal.http.bodies import TooLargeError
+from qwen_portal.http.deadlines import Deadline
 from qwen_portal.http.recorder import Recorder, Recording, Sent
 from qwen_portal.http.retry import Retries
 from qwen_portal.requests.chat_request import PreparedRequest
@@ -38,6 +38,8 @@ from qwen_portal.untrusted_json import json_value
 
 _OK = 200
 _HEADER_LIMIT = 1000
+# What a connection may take to end after its answer has; one that has ended serves the next request.
+_FAREWELL = 1.0
 
 
 class Exchange:
@@ -71,6 +73,7 @@ class Exchange:
         self.retries = Retries(max_retries, timeout)
         self.host = httpx.URL(request.url).netloc.decode("ascii")
         self.content = _encoded(request.body)
+        self.is_streamed = bool(request.body.get("stream", False))
         self.connected = False
         self.answered = False
         self.response_headers: Mapping[str, str] = {}
@@ -81,21 +84,23 @@ class Exchange:
         self.recording = Recording() if recorder is None else recorder.begin(sent)
 
     def build(self, pool: httpx.Client | httpx.AsyncClient, trace: Any) -> httpx.Request:
-        """Make the request of one attempt. Read timeout: all the time left, or per chunk when streaming."""
+        """Make the request of one attempt.
+
+        All of it has the time that is left; within that a stream may be silent for :attr:`silence`.
+        """
         self.connected = self.answered = False
         self.recording.begin_try()
-        left = self.retries.remaining()
-        is_stream = self.request.body.get("stream", False)
-        read = min(CHUNK_TIMEOUT, left) if is_stream else left
-        # what a stream brings is limited event by event, and its time is watched by who reads it
-        limits = BodyLimits(None) if is_stream else BodyLimits(deadline=time.monotonic() + left)
+        left, latest = self.retries.remaining(), self.retries.deadline
+        whole = Deadline(left, latest=latest)
+        self.silence = Deadline(min(CHUNK_TIMEOUT, left), latest=latest)
+        read, connect = self.silence if self.is_streamed else whole, Deadline(min(CONNECT_TIMEOUT, left))
         return pool.build_request(
             self.request.method,
             self.request.url,
             content=self.content if self.request.method == "POST" else None,
             headers=dict(self.request.headers),
-            timeout=httpx.Timeout(read, connect=min(CONNECT_TIMEOUT, left)),
-            extensions={"trace": trace, EXTENSION: limits},
+            timeout=httpx.Timeout(whole, read=read, connect=connect),
+            extensions={"trace": trace},
         )
 
     def note(self, event: str, _info: Mapping[str, Any]) -> None:
@@ -108,6 +113,18 @@ class Exchange:
     async def anote(self, event: str, info: Mapping[str, Any]) -> None:
         """Do what :meth:`note` does, for the async pool."""
         self.note(event, info)
+
+    def heard(self, *, has_news: bool, is_over: bool) -> None:
+        """Let a stream be silent anew if it has brought news, and only for a moment once it has said all.
+
+        Args:
+            has_news: Whether a chunk came; before the first content every byte is news.
+            is_over: Whether the answer is.
+        """
+        if is_over:
+            self.silence.renew(_FAREWELL)
+        elif has_news:
+            self.silence.renew()
 
     def parse_response(self, response: httpx.Response) -> dict[str, Any]:
         """Return a whole answer, as the request reads it.
@@ -227,12 +244,22 @@ class Exchange:
             error.sent = False
             return error
         if isinstance(exc, httpx.TimeoutException):
-            limit = min(CHUNK_TIMEOUT, self.timeout) if streaming else self.timeout
-            what = "no chunk" if streaming else "no answer"
-            return QwenTimeoutError(f"{self.host} sent {what} for {limit:g} s.")
+            return self._too_late(streaming=streaming)
+        if isinstance(exc, TooLargeError):
+            return _too_large(exc, streaming=streaming)
         if streaming:
             return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({_reason(exc)}).")
         return QwenConnectionError(f"The connection to {self.host} broke ({_reason(exc)}).")
+
+    def _too_late(self, *, streaming: bool) -> QwenTimeoutError:
+        if streaming and self.retries.remaining() <= 0:
+            return self.incomplete()
+        seconds = min(CHUNK_TIMEOUT, self.timeout) if self.is_streamed else self.timeout
+        return QwenTimeoutError(f"{self.host} sent {'no chunk' if streaming else 'no answer'} for {seconds:g} s.")
+
+    def incomplete(self) -> QwenTimeoutError:
+        """Make the error of an answer whose time is over."""
+        return QwenTimeoutError(f"The answer was not complete after {self.timeout:g} s.")
 
     def failed(self, exc: httpx.HTTPError | QwenAPIError) -> None:
         """Note what ended an attempt."""
@@ -251,6 +278,11 @@ class Exchange:
             raise self._failures.pop()
         self._failures.clear()
         return wait
+
+
+def _too_large(exc: TooLargeError, *, streaming: bool) -> QwenAPIError:
+    kind = QwenStreamError if streaming else QwenConnectionError
+    return kind(f"Nobody reads on: {exc}.", hint="Ask for less at once: a smaller max_tokens, or a smaller n.")
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from qwen_portal.answers.chunks import ChunkReader
-from qwen_portal.errors import QwenAPIError, QwenTimeoutError
+from qwen_portal.errors import QwenAPIError
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.recorder import Recording
 
@@ -37,6 +37,7 @@ class IncomingAnswer:
         request_id = self._headers.get("x-request-id")
         self._reader = ChunkReader(self._exchange.host, request_id, self._exchange.secrets(response))
         self._waiting.clear()
+        self._exchange.heard(has_news=True, is_over=False)
 
     def _have(self, chunks: Iterable[dict[str, Any]]) -> None:
         """Take a whole answer that came without a connection."""
@@ -57,9 +58,9 @@ class IncomingAnswer:
             # without its frames, which hold what the service said, unmasked
             failure = exc.with_traceback(None)
             self._failure = failure if self._reader.has_content else self._exchange.explained(failure)
+        self._exchange.heard(has_news=bool(self._waiting) or not self._reader.has_content, is_over=self._ended)
         if self._failure is None and not self._ended and self._exchange.retries.remaining() <= 0:
-            seconds = self._exchange.timeout
-            self._failure = self._reader.error(QwenTimeoutError(f"The answer was not complete after {seconds:g} s."))
+            self._failure = self._reader.error(self._exchange.incomplete())
 
     def _broke(self, exc: httpx.HTTPError) -> None:
         self._failure = self._reader.error(self._exchange.failure(exc, streaming=True))

@@ -27,17 +27,20 @@ class Retries:
     Args:
         most: Repeats at most.
         seconds: For the whole answer, waits included.
+
+    Attributes:
+        deadline: When they are over, by the monotonic clock.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
         self._left = most
         self._tries = 0
         self._revived = False
-        self._deadline = time.monotonic() + seconds
+        self.deadline = time.monotonic() + seconds
 
     def remaining(self) -> float:
         """Return how many seconds the answer still has."""
-        return max(0.0, self._deadline - time.monotonic())
+        return max(0.0, self.deadline - time.monotonic())
 
     def wait_after(self, error: QwenAPIError, *, stale_connection: bool = False) -> float | None:
         """Decide what follows a failure.

@@ -6,7 +6,6 @@ Sources: RFC 8628 (device authorization), RFC 7636 (PKCE), docs/protocol.md "Sig
 import base64
 import hashlib
 import secrets as random
-import time
 import uuid
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -211,11 +210,10 @@ def _post(
 ) -> "httpx.Response":
     import httpx
 
-    from qwen_portal.http.bodies import EXTENSION, BodyLimits
+    from qwen_portal.http.bodies import LARGEST
+    from qwen_portal.http.deadlines import Deadline
     from qwen_portal.http.pools import sync_pool
 
-    connect = min(timeout, CONNECT_TIMEOUT)
-    limits, give_up = httpx.Timeout(timeout, connect=connect), time.monotonic() + connect + timeout
     error: QwenConnectionError | QwenTimeoutError
     try:
         with (client or sync_pool()).stream(
@@ -223,10 +221,10 @@ def _post(
             url,
             data={name: value.reveal() if isinstance(value, Secret) else value for name, value in form.items()},
             headers={"Accept": "application/json", **(headers or {})},
-            timeout=limits,
-            extensions={EXTENSION: BodyLimits(_LARGEST_ANSWER)},
+            timeout=httpx.Timeout(Deadline(timeout), connect=Deadline(min(timeout, CONNECT_TIMEOUT))),
+            extensions={LARGEST: _LARGEST_ANSWER},
         ) as response:
-            return _whole(response, give_up)
+            return _whole(response)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
         error = QwenConnectionError(f"The sign-in host {_host(url)} could not be reached ({_reason(exc)}).")
         error.sent = False
@@ -242,18 +240,18 @@ def _post(
         del error
 
 
-def _whole(response: "httpx.Response", give_up: float) -> "httpx.Response":
-    """Read the body, which the HTTP library's own limits, a silence at a time, would let drip for ever."""
+def _whole(response: "httpx.Response") -> "httpx.Response":
+    """Read the body; a pair of tokens that has arrived is one, however the connection then fares."""
     import httpx
 
     content = bytearray()
-    for chunk in response.iter_bytes():
-        content += chunk
-        if time.monotonic() > give_up:
-            # a pair that came late is a pair
-            if json_object(content.decode("utf-8", errors="replace")) is not None:
-                break
-            raise httpx.ReadTimeout("the answer drips")
+    try:
+        for chunk in response.iter_bytes():
+            content += chunk
+    except httpx.HTTPError:
+        # a pair that came late is a pair
+        if json_object(content.decode("utf-8", errors="replace")) is None:
+            raise
     # unpacked by now; as bytes, because a header need not be ASCII
     headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
     return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)

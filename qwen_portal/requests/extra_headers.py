@@ -13,6 +13,8 @@ _REFUSED = frozenset(
         *("expect", "cookie"),
     }
 )
+# What an HTTP library says itself, and the user's own cookies in a client of the user's own.
+_LIBRARY_S = frozenset({"host", "content-length", "transfer-encoding", "connection", "cookie"})
 _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
 
 
@@ -46,5 +48,32 @@ def check_name(name: object) -> None:
     if lower in _REFUSED or lower.startswith("proxy-"):
         raise QwenBadRequestError(
             f"The header {name!r} is not the caller's to set: it decides where or how the request goes.",
-            hint="Leave it out of extra_headers=.",
+            hint="Leave it out.",
+        )
+
+
+def check_framing(headers: Mapping[str, str]) -> None:
+    """Refuse a request whose framing was set by its caller and not by the HTTP library.
+
+    Args:
+        headers: All that go out; of a name that comes twice, the values joined by commas.
+
+    Raises:
+        QwenBadRequestError: Two servers could read its end, or what follows it, in two ways.
+    """
+    given = {name.lower(): value.strip().lower() for name, value in headers.items()}
+    for name in given:
+        if name not in _LIBRARY_S:
+            check_name(name)
+    length, encoding = given.get("content-length"), given.get("transfer-encoding")
+    if (
+        (length is not None and encoding is not None)
+        or encoding not in {None, "chunked"}
+        or not (length is None or (length.isascii() and length.isdecimal()))
+        or given.get("connection") not in {None, "keep-alive", "close"}
+    ):
+        raise QwenBadRequestError(
+            "The headers Content-Length, Transfer-Encoding and Connection of this request contradict each other, or "
+            "ask for another protocol; a bearer does not go along.",
+            hint="Leave these headers to the HTTP library.",
         )

@@ -1,10 +1,9 @@
-"""Danger: an answer that is small on the wire and vast in memory, or one that drips past every time limit."""
+"""Danger: an answer that is small on the wire and vast in memory, or one that never ends."""
 
 import gzip
 import itertools
 import json
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,10 +13,10 @@ from typing import Any
 import pytest
 
 from qwen_portal import oauth
-from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenError, QwenTimeoutError
+from qwen_portal.errors import QwenAPIError, QwenConnectionError, QwenError, QwenStreamError
 from qwen_portal.http import bodies
 from qwen_portal.secrets import Secret
-from tests.ways import ALL, WHOLE, Way
+from tests.ways import ALL, STREAMED, WHOLE, Way
 
 MIB = 1024 * 1024
 ANSWER = {
@@ -115,22 +114,23 @@ def test_of_an_error_s_body_its_beginning_is_read(ask: Way, status: int, monkeyp
     assert read == 64 * 1024
 
 
-@pytest.mark.parametrize("ask", WHOLE)
-def test_an_answer_that_drips_ends_with_its_time(ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each byte would begin the library's own limit anew."""
-    clock = itertools.count(0, 10)
-
-    def drip() -> Iterator[bytes]:
-        yield b'{"choices": '
-        for _ in range(1000):
-            yield b" "
-            time.sleep(0.001)
-
-    monkeypatch.setattr(
-        bodies, "time", type("Clock", (), {"monotonic": staticmethod(lambda: time.monotonic() + next(clock))})
-    )
-    with answering(200, {"content-type": "application/json"}, drip) as address, pytest.raises(QwenTimeoutError):
-        ask(client=client(address, timeout=60))
+@pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize("packed", [False, True], ids=["as it is", "packed"])
+def test_a_stream_is_limited_as_a_whole(packed: bool, ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small its events; of what came before, nothing is lost."""
+    monkeypatch.setattr(bodies, "_LARGEST_ANSWER", MIB)
+    chunk = b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"' + b"x" * 10_000 + b'"}}]}\n\n'
+    headers = {"content-type": "text/event-stream"}
+    body: Body = lambda: itertools.repeat(chunk, 400)  # noqa: E731 - named for what it is
+    if packed:
+        headers["content-encoding"] = "gzip"
+        body = lambda: [gzip.compress(chunk * 400)]  # noqa: E731 - as above
+    with answering(200, headers, body) as address, pytest.raises(QwenAPIError, match="larger than 1,048,576") as caught:
+        ask(client=client(address))
+    assert "max_tokens" in caught.value.hint
+    if ask in STREAMED:
+        assert isinstance(caught.value, QwenStreamError)
+        assert MIB * 0.9 < len(caught.value.partial_text) <= MIB
 
 
 PACKED: list[tuple[str, Callable[[bytes], bytes]]] = [

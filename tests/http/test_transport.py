@@ -223,7 +223,8 @@ def test_a_silent_stream_ends_in_a_timeout(
     with pytest.raises(QwenTimeoutError, match="no chunk for 20 s") as caught:
         ask()
     assert caught.value.partial_text
-    assert over_when_silent == [20.0]
+    (limit,) = over_when_silent
+    assert 0 < limit <= 20
 
 
 @pytest.mark.parametrize("ask", WHOLE)

@@ -101,7 +101,8 @@ def test_a_host_that_answers_too_late_is_told(signed_in: Emulator, monkeypatch: 
         pytest.raises(QwenTokenExpiredError, match="did not answer"),
     ):
         qwen_portal.get_access_token()
-    assert over == [8.0]
+    (limit,) = over
+    assert 0 < limit <= 8
     with pytest.raises(QwenRefreshTokenInvalidError, match="never arrived"):
         qwen_portal.get_access_token()
 

@@ -22,6 +22,9 @@ TWINS = [
     ("qwen_portal/auth.py", "PortalAuth.sync_auth_flow", "PortalAuth.async_auth_flow"),
     ("qwen_portal/http/transport.py", "send", "asend"),
     ("qwen_portal/http/bodies.py", "_LimitedStream", "_AsyncLimitedStream"),
+    ("qwen_portal/http/bodies.py", "read_error", "aread_error"),
+    ("qwen_portal/http/deadlines.py", "_Stream", "_AsyncStream"),
+    ("qwen_portal/http/deadlines.py", "_Backend", "_AsyncBackend"),
     ("qwen_portal/tokens/manager.py", "TokenManager.get", "TokenManager.aget"),
     ("qwen_portal/api.py", "get_access_token", "aget_access_token"),
     ("qwen_portal/openai_sdk.py", "_Account.credential", "_Account.acredential"),
@@ -73,6 +76,8 @@ ALONE = {
 # Members that are not compared, and why: by class and, in an async class too, by the sync name.
 ONE_SIDED = {
     "ChunkStream.__exit__": "a generator may be ended by the garbage collector, which must not wait",
+    "_Stream.write": "the library's limit holds for each part that a socket takes",
+    "_AsyncStream.write": "the library's limit holds for the whole",
     "AsyncChunkStream.__exit__": "an async generator is ended by a task of its loop, which may wait",
 }
 
@@ -87,6 +92,7 @@ WORDS = {
     "anext": "next",
     "anote": "note",
     "aread": "read",
+    "aread_error": "read_error",
     "asend": "send",
     "async_client": "client",
     "async_client_options": "client_options",
