@@ -13,8 +13,8 @@ from langchain_qwen_portal.results import complete_chunk, complete_result
 from langchain_qwen_portal.token_counts import TokenCounts
 from langchain_qwen_portal.tool_calls import NamelessCalls, readable_calls, unreadable_calls
 from qwen_portal import AsyncPortalClient, PortalClient
-from qwen_portal.requests.endpoints import check_address_argument
 from qwen_portal.secrets import Secret
+from qwen_portal.service.hosts import ArgumentUrl
 
 
 class PortalCalls(TokenCounts):
@@ -71,9 +71,6 @@ class PortalCalls(TokenCounts):
 
     def _client_settings(self) -> dict[str, Any]:
         key = self.openai_api_key
-        if self.openai_api_base and not key:
-            # a manifest, or a run's configuration, is data, and data may come from anybody
-            check_address_argument(self.openai_api_base)
         return {
             "account": self.account,
             "on_quota": self.on_quota,
@@ -81,7 +78,8 @@ class PortalCalls(TokenCounts):
             "plan": self.plan,
             "timeout": self.request_timeout,
             "max_retries": 2 if self.max_retries is None else self.max_retries,
-            "base_url": self.openai_api_base,
+            # a manifest, or a run's configuration, is data, and data may come from anybody
+            "base_url": ArgumentUrl(self.openai_api_base) if self.openai_api_base else None,
             "store": self.store,
         }
 
