@@ -23,6 +23,12 @@ _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
 
 
+def make_private(handle: int) -> None:
+    """Let a file's owner, and nobody else, read and write it: a umask can take even that from whoever made it."""
+    if _POSIX:
+        os.fchmod(handle, 0o600)
+
+
 def make_private_folder(folder: Path) -> None:
     """Create a folder that only its owner can enter, with its parents; one that is there keeps its permissions.
 
@@ -104,9 +110,10 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
     make_private_folder(path.parent)
     temporary = None
     try:
-        # mkstemp creates 0600 whatever the umask says, under a name nobody can guess
+        # under a name nobody can guess
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{_UNFINISHED}.")
         with os.fdopen(handle, "wb") as file:
+            make_private(handle)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -118,6 +125,27 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
         raise failed("write", path, exc) from None
+    _sync_folder(path.parent)
+
+
+def fill_private(reserved: Path, path: Path, text: str) -> None:
+    """Write a text into a private file that was set aside for it, in the room that it has, and move that over a path.
+
+    Raises:
+        QwenStoreError: There is no such file, it is not a private one, or the file system refused.
+    """
+    try:
+        handle = os.open(reserved, os.O_WRONLY | _NOFOLLOW | _NONBLOCK)
+        with os.fdopen(handle, "wb") as file:
+            _check_opened(reserved, os.fstat(handle), _OTHERS)
+            # cut to its length only afterwards: cut before, it would give its room away
+            file.write(text.encode())
+            file.truncate()
+            file.flush()
+            os.fsync(handle)
+        reserved.replace(path)
+    except OSError as exc:
+        raise failed("write", reserved, exc) from None
     _sync_folder(path.parent)
 
 
