@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from qwen_portal.requests.endpoints import check_address_argument
 from qwen_portal.secrets import Secret
+from qwen_portal.service.hosts import ArgumentUrl
 
 _RETRIES = 2
 
@@ -20,16 +20,11 @@ def client_settings(
         base_url: Where that key goes.
         max_retries: Repeats of a request that failed in passing; 2 if not given.
         **others: ``account``, ``on_quota``, ``plan``, ``store`` and ``timeout``, as the client has them.
-
-    Raises:
-        QwenHostNotAllowedError: The address came without a key.
     """
-    if base_url and not api_key:
-        # a manifest, or a run's configuration, is data, and data may come from anybody
-        check_address_argument(base_url)
     return {
         **others,
         "api_key": Secret.wrapped(api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key),
-        "base_url": base_url,
+        # a manifest, or a run's configuration, is data, and data may come from anybody
+        "base_url": ArgumentUrl(base_url) if base_url else None,
         "max_retries": _RETRIES if max_retries is None else max_retries,
     }

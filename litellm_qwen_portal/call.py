@@ -12,6 +12,7 @@ from litellm_qwen_portal.unoffered import without_unoffered
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.errors import QwenBadRequestError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret, printable
+from qwen_portal.service.hosts import ArgumentUrl
 
 # The core sets it itself.
 _OURS = ("stream",)
@@ -92,7 +93,7 @@ class Call:
             account=_name("qwen_account", account),
             api_key=api_key,
             plan=_name("qwen_plan", plan),
-            base_url=api_base or None,
+            base_url=ArgumentUrl(api_base) if api_base else None,
             observation=observation,
             merge_reasoning=bool(litellm_params.get("merge_reasoning_content_in_choices")),
         )

@@ -11,7 +11,7 @@ from qwen_portal.errors import QwenBadRequestError
 _CHOICES = frozenset(
     {
         *("qwen_account", "qwen_plan", "api_key", "api_base", "base_url"),
-        *("output_cap", "allow_images", "extra_headers", "headers"),
+        *("output_cap", "allow_images", "extra_headers", "headers", "provider_specific_header"),
     }
 )
 # What is talked about: a tool's argument may well be called api_key.

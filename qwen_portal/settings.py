@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret, printable
-from qwen_portal.service.hosts import origin, user_url
+from qwen_portal.service.hosts import ArgumentUrl, origin, user_url
 
 CLIENT_ID = "f0304373b74a44d2b584a3fb70ca9e56"
 OAUTH_URL = "https://chat.qwen.ai"
@@ -47,6 +47,8 @@ class Settings(NamedTuple):
         quota_cooldown: Seconds that an exhausted account is left alone.
         qwen_cli: The qwen command for the strategy ``cli``, or ``None`` for the one on PATH.
         request_log: Folder that gets a file per request, or ``None``.
+        argued: Which of ``base_url`` and ``plan`` came as arguments without a key, and say what the environment does
+            not: no secret of the user's goes to an address on their word alone.
     """
 
     home: Path
@@ -63,12 +65,13 @@ class Settings(NamedTuple):
     quota_cooldown: float = 1800.0
     qwen_cli: str | None = None
     request_log: Path | None = None
+    argued: frozenset[str] = frozenset()
 
     @property
     def trusted(self) -> frozenset[str]:
         """Origins and ``host[:port]`` entries that the user named."""
         named = {origin(self.oauth_url)} if self.oauth_url != OAUTH_URL else set()
-        if self.base_url is not None:
+        if self.base_url is not None and "base_url" not in self.argued:
             named.add(origin(self.base_url))
         return frozenset(named | set(self.allowed_hosts))
 
@@ -101,7 +104,7 @@ def load_settings(
 
     Args:
         store: Overrides QWEN_PORTAL_STORE.
-        base_url: Overrides QWEN_PORTAL_BASE_URL.
+        base_url: Overrides QWEN_PORTAL_BASE_URL; an :class:`ArgumentUrl` names no host that a secret may go to.
         client_id: Overrides QWEN_PORTAL_CLIENT_ID.
         timeout: Overrides QWEN_PORTAL_TIMEOUT, in seconds.
         api_key: Overrides QWEN_PORTAL_API_KEY.
@@ -118,6 +121,7 @@ def load_settings(
     del environ
     configure_logging(env("QWEN_PORTAL_LOG"))
     token_path = env("QWEN_TOKEN_PATH")
+    argued = _argued(base_url, plan, env) if api_key is None else frozenset()
     base_url = base_url or env("QWEN_PORTAL_BASE_URL")
     key = api_key or env.secret("QWEN_PORTAL_API_KEY")
     named_home, log = env("QWEN_PORTAL_HOME"), env("QWEN_PORTAL_REQUEST_LOG")
@@ -138,7 +142,23 @@ def load_settings(
         quota_cooldown=_seconds("QWEN_PORTAL_QUOTA_COOLDOWN", env("QWEN_PORTAL_QUOTA_COOLDOWN"), 1800.0),
         qwen_cli=env("QWEN_CLI_PATH"),
         request_log=_log_folder(log, home) if log else None,
+        argued=argued,
     )
+
+
+def _argued(base_url: str | None, plan: str | None, env: _Variables) -> frozenset[str]:
+    own_url, own_plan = env("QWEN_PORTAL_BASE_URL"), env("QWEN_PORTAL_PLAN")
+    named = {
+        "base_url": not isinstance(base_url, ArgumentUrl) or _same_host(base_url, own_url),
+        "plan": plan is None or _same_host(plan, own_plan) or _same_host(plan, own_url),
+    }
+    return frozenset(name for name, is_named in named.items() if not is_named)
+
+
+def _same_host(argument: str, own: str | None) -> bool:
+    if own is None or argument == own:
+        return own is not None
+    return "://" in argument and "://" in own and origin(user_url(argument)) == origin(user_url(own))
 
 
 def default_home() -> Path:

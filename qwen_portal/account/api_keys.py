@@ -1,9 +1,9 @@
 """API keys: which plan takes which, and the account that a key from the environment makes."""
 
 from qwen_portal.account.record import ENV_LABEL, Account
-from qwen_portal.errors import QwenError
-from qwen_portal.secrets import Secret
-from qwen_portal.service.plans import KEY_PLANS, Plan, find_plan, plans_of_key
+from qwen_portal.errors import QwenError, QwenHostNotAllowedError
+from qwen_portal.secrets import Secret, printable
+from qwen_portal.service.plans import KEY_PLANS, PLANS, Plan, find_plan, plans_of_key
 from qwen_portal.settings import Settings
 
 
@@ -12,13 +12,22 @@ def environment_account(settings: Settings) -> Account | None:
 
     Raises:
         QwenError: The key's plan is not said.
+        QwenHostNotAllowedError: An argument names the address that the environment's key would go to.
     """
     if settings.api_key is None:
         return None
     if settings.plan is None and settings.base_url is None:
         msg = "An API key is given (QWEN_PORTAL_API_KEY or api_key=), but not which plan it is of."
         raise QwenError(msg, hint=f"Set QWEN_PORTAL_PLAN to one of {', '.join(KEY_PLANS)}, or QWEN_PORTAL_BASE_URL.")
-    plan = key_plan(settings.plan or settings.base_url or "")
+    place = settings.plan or settings.base_url or ""
+    # the hosts of the catalogue are the vendor's; a workspace or another address may be anybody's
+    if place not in PLANS and ("plan" if settings.plan else "base_url") in settings.argued:
+        raise QwenHostNotAllowedError(
+            f"The address {printable(place, limit=120)!r} came without api_key=: the environment's key never goes to "
+            "an address that an argument names.",
+            hint="Pass api_key= too, or set QWEN_PORTAL_PLAN or QWEN_PORTAL_BASE_URL if you trust the address.",
+        )
+    plan = key_plan(place)
     if settings.base_url is None:
         check_key(settings.api_key, plan)
     return Account(ENV_LABEL, "env", plan, active=True, store="environment", key=settings.api_key)

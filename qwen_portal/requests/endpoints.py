@@ -1,10 +1,12 @@
 """Addresses of an account's requests, and the last look at one before a bearer is attached."""
 
+import contextlib
+
 from qwen_portal.errors import QwenHostNotAllowedError
 from qwen_portal.secrets import printable
-from qwen_portal.service.hosts import check_oauth_host, origin, portal_url, user_url
+from qwen_portal.service.hosts import check_oauth_host, origin, portal_url
 from qwen_portal.service.plans import PORTAL_BASE_URL, find_plan
-from qwen_portal.settings import Settings, load_settings
+from qwen_portal.settings import Settings
 from qwen_portal.storage.credential import Credential
 
 
@@ -12,9 +14,11 @@ def base_url(credential: Credential, settings: Settings) -> str:
     """Return the chat base URL: the user's, else the account's own.
 
     Raises:
-        QwenHostNotAllowedError: The server named a host that a bearer must not go to.
+        QwenHostNotAllowedError: The server, or an argument, named a host that this credential must not go to.
     """
     if settings.base_url is not None:
+        if "base_url" in settings.argued:
+            _check_argument(settings.base_url, credential, settings)
         return settings.base_url
     plan = find_plan(credential.plan)
     if plan.is_oauth:
@@ -22,20 +26,20 @@ def base_url(credential: Credential, settings: Settings) -> str:
     return plan.base_url
 
 
-def check_address_argument(url: str) -> None:
-    """Refuse an address that came as data, such as a chain's manifest, for a secret that did not come with it.
-
-    Raises:
-        QwenHostNotAllowedError: It is not one that the environment names.
-    """
-    try:
-        check_oauth_host(user_url(url), trusted=load_settings().trusted)
-    except QwenHostNotAllowedError:
-        raise QwenHostNotAllowedError(
-            f"base_url={printable(url, limit=120)!r} came without api_key=: a sign-in, or the environment's key, never "
-            "goes to an address that an argument names.",
-            hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address.",
-        ) from None
+def _check_argument(url: str, credential: Credential, settings: Settings) -> None:
+    """Refuse an address that came as data, for a secret that did not come with it and may not go there anyway."""
+    plan = find_plan(credential.plan)
+    with contextlib.suppress(QwenHostNotAllowedError):
+        if plan.is_oauth:
+            check_oauth_host(url, trusted=settings.trusted)
+            return
+        if origin(url) == origin(plan.base_url):
+            return
+    raise QwenHostNotAllowedError(
+        f"base_url={printable(url, limit=120)!r} came without api_key=: a sign-in, or a key that you keep, never goes "
+        "to an address that an argument names.",
+        hint="Pass api_key= too, or set QWEN_PORTAL_BASE_URL if you trust the address.",
+    )
 
 
 def check_destination(credential: Credential, url: str, settings: Settings) -> None:

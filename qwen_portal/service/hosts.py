@@ -25,6 +25,12 @@ _NUMBER = r"(^|\.)(\d+|0x[0-9a-f]*)\Z"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
+class ArgumentUrl(str):
+    """An address that came as data, such as a chain's manifest: it is nobody's word on where a secret may go."""
+
+    __slots__ = ()
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a host name is one of this machine's, :data:`LOOPBACK`."""
     return host in LOOPBACK

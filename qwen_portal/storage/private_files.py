@@ -18,9 +18,16 @@ LIMIT = 64 * 1024 * 1024
 _SIGN_IN_BYTES = 4096
 # In the names of files that are being written, so that those left by a killed process are surely ours.
 _UNFINISHED = "qwen-portal"
+_NOBODY = 65534
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
+
+
+def make_private(handle: int) -> None:
+    """Let a file's owner, and nobody else, read and write it: a umask can take even that from whoever made it."""
+    if _POSIX:
+        os.fchmod(handle, 0o600)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -42,6 +49,7 @@ def make_private_folder(folder: Path) -> None:
         raise failed("make the folder", folder, exc) from None
     if _POSIX:
         _check_folder(folder, found)
+        _check_above(folder)
 
 
 def _make_folder(folder: Path) -> None:
@@ -58,6 +66,18 @@ def _check_folder(folder: Path, found: os.stat_result) -> None:
     # in a folder with the sticky bit, nobody moves what belongs to somebody else
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
+
+
+def _check_above(folder: Path) -> None:
+    """Refuse a folder that others could move away, with all that is in it, and put their own in its place."""
+    try:
+        for above in dict.fromkeys((*folder.absolute().parents, *folder.resolve().parents)):
+            found = above.stat()
+            # in a sandbox's name space, what is the administrator's seems to be nobody's
+            if found.st_uid != _NOBODY:
+                _check_folder(above, found)
+    except OSError as exc:
+        raise failed("look at what is above", folder, exc) from None
 
 
 def file_name(label: str) -> str:
@@ -104,9 +124,10 @@ def write_private(path: Path, text: str, *, modified: int | None = None) -> None
     make_private_folder(path.parent)
     temporary = None
     try:
-        # mkstemp creates 0600 whatever the umask says, under a name nobody can guess
+        # under a name nobody can guess
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{_UNFINISHED}.")
         with os.fdopen(handle, "wb") as file:
+            make_private(handle)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -135,6 +156,27 @@ def ensure_private_file(path: Path) -> None:
     except OSError as exc:
         raise failed("make", path, exc) from None
     _check_opened(path, found, _OTHERS)
+
+
+def fill_private(reserved: Path, path: Path, text: str) -> None:
+    """Write a text into a private file that was set aside for it, in the room that it has, and move that over a path.
+
+    Raises:
+        QwenStoreError: There is no such file, it is not a private one, or the file system refused.
+    """
+    try:
+        handle = os.open(reserved, os.O_WRONLY | _NOFOLLOW | _NONBLOCK)
+        with os.fdopen(handle, "wb") as file:
+            _check_opened(reserved, os.fstat(handle), _OTHERS)
+            # cut to its length only afterwards: cut before, it would give its room away
+            file.write(text.encode())
+            file.truncate()
+            file.flush()
+            os.fsync(handle)
+        reserved.replace(path)
+    except OSError as exc:
+        raise failed("write", reserved, exc) from None
+    _sync_folder(path.parent)
 
 
 def unfinished(path: Path) -> list[Path]:

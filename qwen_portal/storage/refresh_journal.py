@@ -2,7 +2,7 @@
 
 Between the moment a refresh token is spent and the moment its answer is stored, the sign-in exists in this process
 alone. The note says so beforehand, so that afterwards a crash can be told from a revocation. If the answer arrives
-but the store fails, the rescue file takes it.
+but the store fails, the rescue file takes it, in room on the disk that was set aside beforehand too.
 """
 
 import json
@@ -13,12 +13,15 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
 from qwen_portal.storage.locks import REFRESH_LOCK_SECONDS
-from qwen_portal.storage.private_files import read_private, remove, write_private
+from qwen_portal.storage.private_files import fill_private, read_private, remove, write_private
 
 _log = logging.getLogger("qwen_portal")
+# What is set aside for an answer, in bytes: four times the size of the pair that it replaces, and never less than this.
+_LEAST_ROOM, _GROWTH = 16_384, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._note = path.with_suffix(".json")
         self._rescue = path.with_suffix(".rescue")
+        # of another name, so that one which a kill left behind is no rescue
+        self._reserved = path.with_suffix(".reserved")
 
     @property
     def rescue_path(self) -> Path:
@@ -100,23 +105,26 @@ class Journal:
         return self._rescue
 
     def begin(self, credential: Credential) -> None:
-        """Note that this credential's refresh token is about to be spent.
+        """Note that this credential's refresh token is about to be spent, and set aside room for its answer.
 
         Raises:
-            QwenStoreError: The note cannot be written; nothing has been spent.
+            QwenStoreError: There is no room for one of them; nothing has been spent.
         """
         fingerprint = credential.refresh_token.fingerprint() if credential.refresh_token else ""
         pid = os.getpid()
         self._write(Note(credential.generation, fingerprint, time.time(), pid, started=_started(pid)))
+        write_private(self._reserved, " " * max(_LEAST_ROOM, _GROWTH * len(credential.to_json())))
 
     def end(self, outcome: Literal["no-answer", "not-stored"]) -> None:
-        """Note how it ended, if not well."""
+        """Note how it ended, if not well; the room that was set aside is free again."""
+        remove(self._reserved)
         note = self.read()
         if note is not None:
             self._write(replace(note, outcome=outcome))
 
     def put_back(self, before: Note | None) -> None:
         """Restore the previous note, for a refresh that changed nothing."""
+        remove(self._reserved)
         if before is None:
             remove(self._note)
         else:
@@ -162,7 +170,11 @@ class Journal:
         Raises:
             QwenStoreError: Not even that worked.
         """
-        write_private(self._rescue, credential.to_json())
+        try:
+            fill_private(self._reserved, self._rescue, credential.to_json())
+        except QwenStoreError:
+            # nothing was set aside, or somebody removed it
+            write_private(self._rescue, credential.to_json())
 
     def rescued(self) -> Credential | None:
         """Return the credential that was rescued, if there is one.
@@ -186,8 +198,8 @@ class Journal:
 
     def clear(self) -> None:
         """Forget the note and the rescue: the store has the sign-in."""
-        remove(self._rescue)
-        remove(self._note)
+        for path in (self._rescue, self._reserved, self._note):
+            remove(path)
 
     def _write(self, note: Note) -> None:
         known = {name: value for name, value in asdict(note).items() if name != "unknown"}

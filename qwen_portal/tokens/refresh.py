@@ -1,12 +1,13 @@
 """The refresh transaction: whatever happens, at every moment the sign-in is in a store, or a note says why not.
 
     lock the account -> read the store again, adopt what another process stored
-    -> note it in the journal -> prove that the store can be written -> spend the refresh token
-    -> store the new pair and read it back -> clear the journal -> only now hand it out
+    -> note it in the journal, set aside room for the answer -> prove that the store can be written
+    -> spend the refresh token -> store the new pair and read it back -> clear the journal -> only now hand it out
 
 A loser's rejection is believed only after another look at the store; nothing is ever deleted.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -187,9 +188,9 @@ class Refresher:
         before = journal.read() if journal is not None else None
         if before is not None and not before.is_about(current):
             before = None
-        if journal is not None:
-            journal.begin(current)
         try:
+            if journal is not None:
+                journal.begin(current)
             # A store that is dead or locked must say so before the token is spent. After the note, which takes room
             # on the disk that the answer will need.
             self._accounts.store(account.store).check_writable(account.label, current)
@@ -296,9 +297,11 @@ def _rescue(renewed: Credential, journal: Journal | None) -> str:
     if journal is not None:
         try:
             journal.rescue(renewed)
-            journal.end("not-stored")
         except QwenStoreError as exc:
             _log.warning("the refreshed token could not be put aside either: %s", exc.message)
         else:
+            # where the disk is full, the note stays as it was; the rescue tells enough
+            with contextlib.suppress(QwenStoreError):
+                journal.end("not-stored")
             return f"It is kept in {journal.rescue_path}"
     return "It is kept in this program's memory alone, so leave the program running,"

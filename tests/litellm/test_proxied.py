@@ -35,6 +35,8 @@ CHOICES: list[dict[str, Any]] = [
     {"allow_images": True},
     {"extra_headers": {"X-Note": "1"}},
     {"headers": {"X-Note": "1"}},
+    {"provider_specific_header": {"custom_llm_provider": "qwen-portal", "extra_headers": {"X-Note": "1"}}},
+    {"fallbacks": [{"model": "coder-model", "provider_specific_header": [{"extra_headers": {"X-Note": "1"}}]}]},
     {"extra_body": {"output_cap": 1e9}},
     {"extra_body": {"qwen_account": "default"}},
     {"fallbacks": [{"model": "coder-model", "qwen_account": "default"}]},
@@ -59,6 +61,15 @@ def test_a_key_that_litellm_keeps_out_of_the_body_is_found(signed_in: Emulator) 
     """Newer ones name the field beside it."""
     with pytest.raises(exceptions.BadRequestError, match="api_key"):
         call(api_key=KEY, qwen_plan="coding", **proxied({"messages": HELLO}, credential_fields=("api_key",)))
+
+
+def test_a_header_that_litellm_keeps_out_of_the_body_is_found(signed_in: Emulator) -> None:
+    """LiteLLM would put it on the request: a workspace, for one, is chosen by a header."""
+    header = {"custom_llm_provider": "qwen-portal", "extra_headers": {"X-DashScope-WorkSpace": "another"}}
+    proxys = proxied({"messages": HELLO}, credential_fields=("provider_specific_header",))
+    with pytest.raises(exceptions.BadRequestError, match="provider_specific_header"):
+        call(provider_specific_header=header, **proxys)
+    assert not signed_in.chats()
 
 
 def test_what_a_client_talks_about_is_its_own(signed_in: Emulator) -> None:

@@ -16,8 +16,10 @@ import pytest
 from qwen_portal.errors import QwenError, QwenStoreError
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
+from qwen_portal.storage.locks import file_lock
 from qwen_portal.storage.private_files import _check_folder, read_private, remove, set_aside, write_private
 from qwen_portal.storage.stores.file import FileStore, OneFileStore
+from qwen_portal.storage.stores.qwen_cli_lock import QwenCliLock
 from tests.canaries import ACCESS, assert_none_in_error
 
 
@@ -26,7 +28,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.fixture(params=[0o000, 0o022, 0o077])
+@pytest.fixture(params=[0o000, 0o022, 0o077, 0o200, 0o400, 0o700, 0o777])
 def any_umask(request: pytest.FixtureRequest) -> Iterator[None]:
     """Set the umask, back to the old one afterwards."""
     old = os.umask(request.param)
@@ -35,11 +37,19 @@ def any_umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def test_a_file_is_0600_in_a_0700_folder_whatever_the_umask(tmp_path: Path, any_umask: None) -> None:
-    """Neither the file nor its folder is ever readable by others."""
+    """Neither the file nor its folder is ever readable by others, and both are usable for their owner."""
     path = tmp_path / "new" / "secret.json"
     write_private(path, "text")
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
     assert read_private(path) == "text"
+
+
+def test_a_lock_is_0600_whatever_the_umask(tmp_path: Path, any_umask: None) -> None:
+    """Or no other process of its owner could take it."""
+    with file_lock(tmp_path / "lock"):
+        assert mode(tmp_path / "lock") == 0o600
+    with QwenCliLock(tmp_path / "shared.lock"):
+        assert mode(tmp_path / "shared.lock") == 0o600
 
 
 def test_a_file_that_others_could_read_is_replaced_by_a_private_one(tmp_path: Path) -> None:
@@ -115,6 +125,39 @@ def test_a_folder_in_which_anybody_can_replace_files_is_refused(tmp_path: Path) 
     tmp_path.chmod(0o777)
     with pytest.raises(QwenStoreError, match="chmod o-w"):
         write_private(tmp_path / "token.json", "x")
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_folder_that_anybody_could_exchange_is_refused(tmp_path: Path, by_link: bool) -> None:
+    """Whoever may write in a folder above, without the sticky bit, moves all that is below."""
+    public = tmp_path / "public"
+    public.mkdir()
+    public.chmod(0o777)
+    home = public / "a" / "home"
+    if by_link:
+        (tmp_path / "link").symlink_to(public)
+        home = tmp_path / "link" / "a" / "home"
+    with pytest.raises(QwenStoreError, match=rf"{public.name if not by_link else 'link'} is refused.* chmod o-w"):
+        write_private(home / "token.json", "x")
+    assert not (home / "token.json").exists()
+    public.chmod(0o1777)
+    write_private(home / "token.json", "x")
+    assert read_private(home / "token.json") == "x"
+
+
+def test_a_folder_below_another_users_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also for the administrator, who could write there."""
+    if os.geteuid() == 0:
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, 4444, 4444)
+        (theirs / "home").mkdir()
+    else:
+        # everything here is of somebody else than the one who we say we are
+        theirs = tmp_path
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(QwenStoreError, match="belongs to another user"):
+        write_private(theirs / "home" / "token.json", "x")
 
 
 def test_a_second_name_of_the_file_does_not_get_the_new_content(tmp_path: Path) -> None:

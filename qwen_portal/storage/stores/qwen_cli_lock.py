@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from qwen_portal.errors import QwenStoreError, QwenStoreLockedError
+from qwen_portal.storage.private_files import make_private
 
 TRIES = 20
 FIRST_PAUSE = 0.1
@@ -95,6 +96,7 @@ class QwenCliLock:
         except OSError as exc:
             raise QwenStoreError(f"Could not create the lock {self._path}: {exc.strerror or exc}.") from None
         with os.fdopen(handle, "w") as file:
+            make_private(handle)
             file.write(self._mark)
         return True
 
