@@ -14,7 +14,7 @@ _COMMANDS = {
     "status": "Show who is signed in and how long the tokens last.",
     "token": "Print a valid access token, nothing else.",
     "models": "List the models, as they are on your plan.",
-    "check": "Ask each account for models; one small request per model.",
+    "check": "Ask each account for each known model; one small request per model.",
     "usage": "Show what was used on this machine.",
     "chat": "Ask a model; the answer goes to stdout.",
     "doctor": "Look for what is wrong on this machine, and say what mends it.",
