@@ -9,6 +9,7 @@ import litellm
 import pytest
 from langchain_core.load import dumpd, loads
 from langchain_core.runnables import ConfigurableField
+from litellm.router import Router
 
 import litellm_qwen_portal
 from langchain_qwen_portal import ChatQwenPortal
@@ -55,7 +56,7 @@ def _litellm(**given: Any) -> Any:
 def _deployed(**given: Any) -> Any:
     litellm_qwen_portal.register()
     deployment = {"model_name": "m", "litellm_params": {"model": "qwen-portal/coder-model", **given}}
-    return litellm.Router(model_list=[deployment], num_retries=0).completion(model="m", messages=HELLO)
+    return Router(model_list=[deployment], num_retries=0).completion(model="m", messages=HELLO)
 
 
 Way = Callable[[str], Any]
