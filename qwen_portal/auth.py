@@ -159,7 +159,7 @@ class PortalAuth(_Auth):
             if forced or time.time() - credential.issued_at <= _STALE_SECONDS:
                 return False
         elif response.status_code == _UNAUTHORIZED:
-            self._session.tokens.classify_401(account, credential)
+            self._classify_401(account, credential)
         _log.info("account %s: auth error (%d): refreshing and retrying", account.label, response.status_code)
         return True
 
@@ -178,10 +178,14 @@ class PortalAuth(_Auth):
         self._attach(request, renewed)
         _log.info("account %s: retrying with the refreshed token", account.label)
 
+    def _classify_401(self, account: Account, credential: Credential) -> None:
+        is_of_the_account = self._session.settings.base_url is None
+        self._session.tokens.classify_401(account, credential, remembered=is_of_the_account)
+
     def _after_repeat(self, response: httpx.Response, account: Account, renewed: Credential) -> None:
         if response.status_code == _UNAUTHORIZED:
             _log.error("account %s: failed after refresh: HTTP 401", account.label)
-            self._session.tokens.classify_401(account, renewed)
+            self._classify_401(account, renewed)
         elif response.status_code < _ERRORS:
             _log.info("account %s: succeeded after refresh", account.label)
         else:

@@ -14,12 +14,12 @@ def without_secrets(*, needed: str | None = None) -> dict[str, str]:
     """Return the environment for a program that is to have no secret of ours, nor of anybody else's, such as a browser.
 
     Args:
-        needed: How the names of the secrets end that the program works with; by default it has none.
+        needed: How the names of the secrets begin that the program works with; by default it has none.
     """
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.upper().endswith(_SECRET_ENDINGS) or (needed is not None and name.endswith(needed))
+        if not name.upper().endswith(_SECRET_ENDINGS) or (needed is not None and name.startswith(needed))
     }
 
 

@@ -67,7 +67,7 @@ class Session:
     def list(self) -> list[Account]:
         """Return every account, a key from the environment first."""
         env = self._environment()
-        stored = self.accounts.list()
+        stored = list(map(self._here, self.accounts.list()))
         return stored if env is None else [env, *stored]
 
     def choose(self, label: str | None = None) -> Account:
@@ -85,7 +85,7 @@ class Session:
             env = self._environment()
             if env is not None:
                 return env
-        return self.accounts.choose(label if label is not None else self.settings.account, cached=True)
+        return self._here(self.accounts.choose(label if label is not None else self.settings.account, cached=True))
 
     def exhaust(self, account: Account, cool_down: CoolDown, *, seconds: float = _PATIENCE) -> None:
         """Note that a quota of an account is used up: every process leaves it alone for a while.
@@ -113,6 +113,10 @@ class Session:
                     account.label,
                     exc.message,
                 )
+
+    def _here(self, account: Account) -> Account:
+        # that the account's own service has ended says nothing of the host that the user named in its place
+        return account if self.settings.base_url is None else account._replace(ended_at=None)
 
     def _environment(self) -> Account | None:
         env = environment_account(self.settings)

@@ -16,7 +16,7 @@ from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableE
 from qwen_portal.storage.foreign_paths import qwen_cli_file
 from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData, check_label
 from qwen_portal.storage.index_cache import IndexCache
-from qwen_portal.storage.index_location import check_index, one_file, open_index
+from qwen_portal.storage.index_location import check_index, lock_path, one_file, open_index
 from qwen_portal.storage.locks import file_lock
 from qwen_portal.storage.private_files import file_name
 from qwen_portal.text import shell_quote
@@ -127,7 +127,8 @@ class Accounts:
         Raises:
             QwenStoreError: It could not; the hint says what helps.
         """
-        check_index(self.index, self.home)
+        check_index(self.index, self.home, label)
+        self._store_of(label)
         self._store_for(label).probe(label)
 
     def signed_in(self, label: str, credential: "Credential") -> Account:
@@ -264,8 +265,7 @@ class Accounts:
             # no other process can see it, and in this one a refresh is a single flight
             yield
             return
-        lock = file_lock(self.index.path.parent / "locks" / f"{file_name(label)}.lock")
-        with lock, self._store_of(label).exclusive():
+        with file_lock(lock_path(self.index, label)), self._store_of(label).exclusive():
             yield
 
     def forked(self) -> None:

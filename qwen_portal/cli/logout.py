@@ -6,6 +6,9 @@ from qwen_portal.account.damaged import damaged_copy
 from qwen_portal.account.record import ENV_LABEL, Account
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
+from qwen_portal.storage.credential_files import damaged_copy_of
+from qwen_portal.storage.index import FileIndex
+from qwen_portal.storage.private_files import remove as remove_file
 
 
 @click.command()
@@ -53,10 +56,20 @@ def _remove_all(session: Session) -> None:
             _remove(session, account)
         except QwenError as exc:
             failures.append(exc)
+    _remove_damaged_index(session)
     if not accounts:
         click.echo("Nobody is signed in; there was nothing to remove.", err=True)
     if failures:
         raise failures[0]
+
+
+def _remove_damaged_index(session: Session) -> None:
+    """Remove the copy of an index that could not be read: it names the accounts that there were."""
+    index = session.accounts.index
+    aside = damaged_copy_of(index.path) if isinstance(index, FileIndex) else None
+    if aside is not None:
+        remove_file(aside)
+        click.echo(f"Removed the copy of an account index that could not be read, too: {aside}.", err=True)
 
 
 def _remove(session: Session, account: Account) -> None:

@@ -274,9 +274,9 @@ def _script_of(batch: Path) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    # Nothing of ours is for it, a key least of all, and of others the keys of services alone, one of which may be what
-    # it works with; and no sign-in is to begin because of a request.
-    inherited = without_secrets(needed="_API_KEY")
+    # Nothing of ours is for it, a key least of all, and of others its own vendor's alone: with a key that is set for
+    # other programs it would answer at somebody's cost. And no sign-in is to begin because of a request.
+    inherited = without_secrets(needed="BAILIAN_")
     theirs = {name: value for name, value in inherited.items() if not name.startswith("QWEN_PORTAL_")}
     return theirs | {"NO_BROWSER": "1"}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qwen_portal.errors import QwenError, QwenStoreError
-from qwen_portal.storage.locks import file_lock
+from qwen_portal.storage.locks import check_lock, file_lock
 from qwen_portal.storage.private_files import read_private, set_aside, try_folder, write_private
 from qwen_portal.storage.record_version import refuse_newer
 from qwen_portal.untrusted_json import LATEST_SECONDS
@@ -148,6 +148,7 @@ class FileIndex:
 
     def __init__(self, path: Path, rebuild: Callable[[], IndexData] = IndexData) -> None:
         self.path = path
+        self._lock = path.with_suffix(".lock")
         self.edits = 0
         self._rebuild = rebuild
 
@@ -165,7 +166,7 @@ class FileIndex:
         return data
 
     def check_writable(self) -> None:
-        """Write and remove a small file in the folder, and read the index.
+        """Write and remove a small file in the folder, read the index, and look at its lock.
 
         Raises:
             QwenStoreError: The file system refused, others could replace the files there, or the index is of a newer
@@ -173,6 +174,7 @@ class FileIndex:
         """
         try_folder(self.path.parent)
         self.read()
+        check_lock(self._lock)
 
     def _load(self) -> IndexData | None:
         text = read_private(self.path)
@@ -206,7 +208,7 @@ class FileIndex:
             QwenStoreError: The file cannot be read or written, or is of a newer release.
             QwenStoreLockedError: Another process held the lock all the time.
         """
-        with file_lock(self.path.with_suffix(".lock"), patience):
+        with file_lock(self._lock, patience):
             data = self._load()
             before = None if data is None else _dump(data)
             data = self._repair() if data is None else data

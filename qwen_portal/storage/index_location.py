@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from qwen_portal.storage.index import Entry, FileIndex, Index, IndexData, MemoryIndex
-from qwen_portal.storage.private_files import make_private_folder
+from qwen_portal.storage.locks import check_lock
+from qwen_portal.storage.private_files import file_name, make_private_folder
 
 
 def open_index(store: str, home: Path) -> Index:
@@ -26,12 +27,18 @@ def open_index(store: str, home: Path) -> Index:
     return FileIndex(home / "accounts.json", lambda: _rebuilt(home))
 
 
-def check_index(index: Index, home: Path) -> None:
-    """Check that an index could be changed, and that nobody else can change what it is kept in.
+def lock_path(index: FileIndex, label: str) -> Path:
+    """Return the file of the lock that an account is held with."""
+    return index.path.parent / "locks" / f"{file_name(label)}.lock"
+
+
+def check_index(index: Index, home: Path, label: str) -> None:
+    """Check that an index and an account could be changed, and that nobody else can change what they are kept in.
 
     Args:
         index: Which one.
         home: QWEN_PORTAL_HOME.
+        label: The account.
 
     Raises:
         QwenStoreError: It could not, or others can; the hint says what helps.
@@ -40,7 +47,7 @@ def check_index(index: Index, home: Path) -> None:
         folder = index.path.parent
         if folder.is_relative_to(home):
             make_private_folder(home)
-        make_private_folder(folder / "locks")
+        check_lock(lock_path(index, label))
     index.check_writable()
 
 

@@ -41,3 +41,13 @@ def file_lock(path: Path, seconds: float = REFRESH_LOCK_SECONDS) -> Iterator[Non
         except OSError as exc:
             raise failed("lock", path, exc) from None
         yield
+
+
+def check_lock(path: Path) -> None:
+    """Find out whether a lock could be taken; who holds it is not waited for.
+
+    Raises:
+        QwenStoreError: Something else is in its place, or the file system refused.
+    """
+    with contextlib.suppress(QwenStoreLockedError), file_lock(path, 0):
+        pass

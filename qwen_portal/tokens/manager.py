@@ -116,12 +116,16 @@ class TokenManager:
         self._accepted[account.label] = credential.generation
         self._note(account, ended_at=None, proven=credential.generation)
 
-    def classify_401(self, account: Account, credential: Credential) -> None:
+    def classify_401(self, account: Account, credential: Credential, *, remembered: bool = True) -> None:
         """Tell a stale token from a service that has ended; a refresh may help against the first.
 
+        Args:
+            account: Whose.
+            credential: What was refused.
+            remembered: Whether this counts for 15 minutes, for all processes; not what a host of the user's own says.
+
         Raises:
-            QwenServiceEndedError: A refresh made this token within the last 15 minutes and it never worked. That is
-                remembered for 15 minutes, for all processes.
+            QwenServiceEndedError: A refresh made this token within the last 15 minutes and it never worked.
         """
         entry = self._accounts.entry(account.label)
         if not credential.refreshed or entry is None or credential.generation <= entry.proven:
@@ -133,7 +137,8 @@ class TokenManager:
             # and may have been revoked since
             return
 
-        self._note(account, ended_at=time.time())
+        if remembered:
+            self._note(account, ended_at=time.time())
         raise _ended(account)
 
     def _note(self, account: Account, *, ended_at: float | None, proven: int = 0) -> None:

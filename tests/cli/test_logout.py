@@ -65,6 +65,18 @@ def test_logout_all_removes_everything_and_may_be_repeated() -> None:
     assert "nothing to remove" in again.stderr
 
 
+def test_logout_all_removes_the_copy_of_a_damaged_index(tmp_path: Path) -> None:
+    """It names the accounts that there were."""
+    add_keys("team")
+    index = tmp_path / "state" / "accounts.json"
+    index.write_text("{")
+    assert labels() == ["team"]
+    assert index.with_name("accounts.json.corrupt").exists()
+    result = run("logout", "--all")
+    assert "accounts.json.corrupt" in result.stderr
+    assert not index.with_name("accounts.json.corrupt").exists()
+
+
 def test_logout_all_goes_on_after_a_failure(tmp_path: Path) -> None:
     """An account whose store fails is kept and reported, and the others still go."""
     add_keys("a", "b")

@@ -118,11 +118,20 @@ def test_it_sees_the_conversation_and_nothing_else(
     assert environment["NO_BROWSER"] == "1"
 
 
-def test_it_inherits_the_keys_of_services_and_no_other_secret(
+def test_it_inherits_the_keys_of_its_plans_and_no_other_secret(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may work with one of those keys; who holds another of these could open a proxy, a store or a data base."""
-    others = ("LITELLM_MASTER_KEY", "QWEN_PORTAL_REDIS_KEY", "HF_TOKEN", "DB_PASSWORD", "AWS_SECRET_ACCESS_KEY")
+    """It may work with one of those; who holds another of these could open a proxy, a store or a data base, or pay."""
+    others = (
+        "LITELLM_MASTER_KEY",
+        "OPENAI_API_KEY",
+        "DASHSCOPE_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "QWEN_PORTAL_REDIS_KEY",
+        "HF_TOKEN",
+        "DB_PASSWORD",
+        "AWS_SECRET_ACCESS_KEY",
+    )
     for name in (*others, "BAILIAN_CODING_PLAN_API_KEY"):
         monkeypatch.setenv(name, "sk-canary-of-this-test")
     PortalClient().chat(HELLO)

@@ -1,6 +1,7 @@
 """Whatever would keep a sign-in from being kept is found before a person is sent to the browser."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenStoreError
+from qwen_portal.errors import QwenError, QwenStoreError
 from qwen_portal.session import Session
+from qwen_portal.storage.index import FileIndex
+from qwen_portal.storage.index_location import lock_path
 from qwen_portal.storage.stores.keyring import KeyringStore
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
@@ -86,6 +89,41 @@ def test_what_stands_in_the_way_of_the_index_is_found_before_the_flow(
     with pytest.raises(QwenStoreError, match=in_the_way):
         sign_in_as("default")
     assert emulator.log() == []
+
+
+@pytest.mark.parametrize("place", ["account", "index"])
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_stands_in_a_locks_place_is_found_before_the_flow(
+    place: str, kind: str, emulator: Emulator, tmp_path: Path
+) -> None:
+    """Who has confirmed by then would have done so for nothing."""
+    index = Session().accounts.index
+    assert isinstance(index, FileIndex)
+    lock = lock_path(index, "default") if place == "account" else index.path.with_suffix(".lock")
+    lock.parent.mkdir(0o700, parents=True)
+    lock.symlink_to(tmp_path / "elsewhere") if kind == "link" else lock.mkdir()
+    with pytest.raises(QwenStoreError, match=re.escape(str(lock))):
+        sign_in_as("default")
+    assert emulator.log() == []
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_lock_that_is_held_is_no_reason_against_a_sign_in(emulator: Emulator) -> None:
+    """Whoever refreshes at this moment is done before the person has confirmed."""
+    accounts = Session().accounts
+    with accounts.locked("default"):
+        accounts.check_place("default")
+    assert emulator.log() == []
+
+
+def test_a_store_that_nobody_knows_is_found_before_the_flow(signed_in: Emulator) -> None:
+    """The index names it: its old sign-in would have to be looked for there."""
+    accounts = Session().accounts
+    with accounts.editing("default") as entry:
+        entry.store = "floppy"
+    with pytest.raises(QwenError, match="floppy"):
+        sign_in_as("default")
+    assert signed_in.log() == []
 
 
 @pytest.mark.parametrize("store", ["file", "file:PATH"])

@@ -398,6 +398,30 @@ def test_a_fresh_token_that_is_refused_means_the_service_has_ended(signed_in: Em
     assert len(signed_in.chats()) == 2
 
 
+def test_what_a_host_of_the_users_own_refuses_is_not_remembered(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for the account's own service, nor of that for this host: each call asks, and none renews the token."""
+    signed_in.scenario("ended")
+    question = [{"role": "user", "content": "Hello"}]
+    with pytest.raises(QwenServiceEndedError):
+        qwen_portal.PortalClient().chat(question)
+    asked = len(signed_in.chats())
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", signed_in.base_url)
+    for _ in range(2):
+        with pytest.raises(QwenServiceEndedError):
+            qwen_portal.PortalClient().chat(question)
+    assert (len(signed_in.chats()), refreshes(signed_in)) == (asked + 2, 1)
+    monkeypatch.delenv("QWEN_PORTAL_BASE_URL")
+    qwen_portal.use(LABEL)
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", signed_in.base_url)
+    with pytest.raises(QwenServiceEndedError):
+        qwen_portal.PortalClient().chat(question)
+    assert Session().accounts.choose().ended_at is None
+    signed_in.scenario("ended", on=False)
+    assert qwen_portal.PortalClient().chat(question)["choices"]
+
+
 def test_a_token_that_ends_on_the_way_does_not_mean_that_the_service_has_ended(accounts: Accounts) -> None:
     """A refreshed token, refused at the end of its time, says nothing about the service."""
     now = time.time()
