@@ -15,7 +15,7 @@ from qwen_portal.settings import Settings, load_settings
 from qwen_portal.storage.index import Entry
 
 if TYPE_CHECKING:
-    from qwen_portal.http.recorder import Recorder
+    from qwen_portal.recording.recorder import Recorder
     from qwen_portal.tokens.manager import TokenManager
 
 _lock = threading.Lock()
@@ -60,7 +60,7 @@ class Session:
     @property
     def recorder(self) -> "Recorder":
         """Where what is kept of requests goes."""
-        from qwen_portal.http.recorder import Recorder
+        from qwen_portal.recording.recorder import Recorder
 
         return Recorder(self.settings.home, self.settings.request_log)
 

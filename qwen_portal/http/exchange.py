@@ -26,8 +26,8 @@ from qwen_portal.errors import (
 )
 from qwen_portal.http.bodies import TooLargeError
 from qwen_portal.http.deadlines import Deadline
-from qwen_portal.http.recorder import Recorder, Recording, Sent
 from qwen_portal.http.retry import Retries
+from qwen_portal.recording.recorder import Recorder, Recording, Sent
 from qwen_portal.requests.chat_request import PreparedRequest
 from qwen_portal.requests.embedding_request import embedding_hint
 from qwen_portal.requests.thinking_mode import streams_only_hint

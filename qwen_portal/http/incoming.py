@@ -9,7 +9,7 @@ import httpx
 from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.errors import QwenAPIError
 from qwen_portal.http.exchange import Exchange
-from qwen_portal.http.recorder import Recording
+from qwen_portal.recording.recorder import Recording
 
 
 class IncomingAnswer:

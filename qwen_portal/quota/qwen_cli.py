@@ -22,8 +22,8 @@ from typing import Any
 
 from qwen_portal.environment import without_secrets
 from qwen_portal.errors import QwenError
-from qwen_portal.http.recorder import OK, Recorder
 from qwen_portal.quota.degrade import is_plain
+from qwen_portal.recording.recorder import OK, Recorder
 from qwen_portal.requests.chat_request import merged
 from qwen_portal.secrets import printable
 from qwen_portal.untrusted_json import json_value

@@ -18,7 +18,7 @@ SLOW = HEAVY | {
     *("asyncio", "filelock", "hashlib", "logging", "platformdirs", "segno", "ssl", "tempfile"),
     *(
         "qwen_portal.client",
-        "qwen_portal.http.recorder",
+        "qwen_portal.recording.recorder",
         "qwen_portal.storage.credential",
         "qwen_portal.storage.stores",
         "qwen_portal.tokens.manager",

@@ -17,8 +17,8 @@ import qwen_portal
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenQuotaExceededError
-from qwen_portal.http.recorder import Recorder
 from qwen_portal.quota import qwen_cli
+from qwen_portal.recording.recorder import Recorder
 from tests.login_never_lost.accounts import PATIENCE
 from tests.quotas import TOOL
 from tests.ways import ALL, HELLO, Way

@@ -14,7 +14,7 @@ import qwen_portal
 from qwen_portal import PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError
-from qwen_portal.http.request_log import LoggedRequest, RequestLog
+from qwen_portal.recording.request_log import LoggedRequest, RequestLog
 from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
@@ -165,7 +165,7 @@ def test_a_picture_is_shortened(folder: Path) -> None:
 _WRITE = """
 import sys, time
 from pathlib import Path
-from qwen_portal.http.request_log import LoggedRequest, RequestLog
+from qwen_portal.recording.request_log import LoggedRequest, RequestLog
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(10):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from qwen_portal.account.record import Account
 from qwen_portal.errors import QwenError
-from qwen_portal.http.request_log import LoggedRequest, RequestLog
+from qwen_portal.recording.request_log import LoggedRequest, RequestLog
 from qwen_portal.requests.chat_request import PreparedRequest
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.usage_ledger import UsageLedger, UsageRow
