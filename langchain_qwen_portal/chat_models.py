@@ -315,7 +315,9 @@ class ChatQwenPortal(StructuredOutput):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        payload = plain_response_format(prefer_call_limit(self._filter_disabled_params(**payload), kwargs))
+        payload = plain_response_format(
+            prefer_call_limit(self._filter_disabled_params(**payload), kwargs), self._strictness
+        )
         payload = with_reasoning(with_known_roles(payload), self._convert_input(input_).to_messages())
         with translated():
             refuse_local_images(payload)

@@ -1,6 +1,6 @@
 """Request payloads of langchain-openai, made fit for Qwen by pure functions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -31,25 +31,33 @@ def prefer_call_limit(payload: Payload, given: Mapping[str, Any]) -> Payload:
     return {name: value for name, value in payload.items() if name not in TOKEN_FIELDS or name in said}
 
 
-def plain_response_format(payload: Payload) -> Payload:
-    """Turn a ``response_format`` given as a class or a bare schema into what goes over the wire."""
+def plain_response_format(payload: Payload, strictness: Callable[[str], bool | None]) -> Payload:
+    """Turn a ``response_format`` given as a class or a bare schema into what goes over the wire.
+
+    Args:
+        payload: The request.
+        strictness: Says of a model what :func:`schema_format` is told.
+    """
     wanted = payload.get("response_format")
-    if wanted is None:
+    if wanted is None or (isinstance(wanted, dict) and wanted.get("type") in _FORMATS):
         return payload
-    return {**payload, "response_format": schema_format(wanted)}
+    return {**payload, "response_format": schema_format(wanted, strict=strictness(payload["model"]))}
 
 
 def schema_format(schema: Any, *, strict: bool | None = None) -> Payload:
     """Write a class or a bare schema as the ``response_format`` that asks for it.
 
     Args:
-        schema: A Pydantic class, TypedDict class or JSON schema; a format that is one already stays as it is.
-        strict: Whether the answer is to keep to it; not sent if not given.
+        schema: A Pydantic class, TypedDict class, JSON schema, or a format already.
+        strict: Whether the answer is to keep to it, unless the format says so itself; not sent if not given.
     """
-    if isinstance(schema, dict) and schema.get("type") in _FORMATS:
-        return schema
-    plain = convert_to_json_schema(schema)
     more = {} if strict is None else {"strict": strict}
+    if isinstance(schema, dict) and schema.get("type") in _FORMATS:
+        spec = schema.get("json_schema")
+        return {**schema, "json_schema": more | spec} if isinstance(spec, dict) else schema
+    if isinstance(schema, dict) and {"name", "schema"} <= schema.keys():
+        return {"type": "json_schema", "json_schema": more | schema}
+    plain = convert_to_json_schema(schema)
     return {"type": "json_schema", "json_schema": {"name": plain["title"], **more, "schema": plain}}
 
 

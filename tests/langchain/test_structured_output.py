@@ -3,6 +3,8 @@
 from typing import Any, Literal, TypedDict
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.structured_output import ProviderStrategy
 from pydantic import BaseModel, Field
 
 from langchain_qwen_portal import ChatQwenPortal
@@ -95,6 +97,53 @@ def test_a_model_that_keeps_to_schemas_is_sent_one(
     assert chat.body["model"] == "qwen3.7-plus"
     assert chat.body["enable_thinking"] is True
     assert not {"tools", "tool_choice"} & set(chat.body)
+
+
+class Total(BaseModel):
+    """A total."""
+
+    value: int
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [Total, ProviderStrategy(Total), ProviderStrategy(Total.model_json_schema())],
+    ids=["class", "strategy", "json schema"],
+)
+def test_an_agent_of_a_model_that_keeps_to_schemas_asks_the_service(
+    wanted: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schema goes out beside the tools, strict, and no tool is forced."""
+    agent = create_agent(keyed(emulator, monkeypatch), [add], response_format=wanted)
+    answer: Any = agent.invoke({"messages": [("user", "Use add to compute 17 plus 25.")]})["structured_response"]
+    assert (answer if isinstance(answer, dict) else answer.model_dump()) == {"value": 42}
+    assert len(emulator.chats()) == 2
+    for chat in emulator.chats():
+        assert (chat.status, chat.body["response_format"]["json_schema"]["strict"]) == (200, True)
+        assert "tool_choice" not in chat.body
+
+
+@pytest.mark.parametrize(
+    ("given", "strict"),
+    [
+        (Total, True),
+        (Total.model_json_schema(), True),
+        ({"name": "Total", "schema": Total.model_json_schema()}, True),
+        ({"name": "Total", "strict": False, "schema": Total.model_json_schema()}, False),
+    ],
+)
+def test_a_schema_beside_tools_says_itself_how_strict_it_is(
+    given: Any, strict: bool, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What says nothing is strict, for a model that keeps to schemas; for another nothing is said."""
+    for model, expected in (("coder-model", strict), ("vision-model", None if strict else False)):
+        keyed(emulator, monkeypatch, model=model).bind_tools([add], response_format=given).invoke("Add 17 and 25.")
+        assert emulator.chats()[-1].body["response_format"]["json_schema"].get("strict") is expected
 
 
 @pytest.mark.parametrize(
