@@ -44,7 +44,7 @@ def command(days: int, by: Grouping, prices: Path | None, *, as_json: bool, swit
         return
     known = None if prices is None else read_prices(prices)
     totals = ledger.totals(days_ago(days), by)
-    groups = [(key, _added(list(parts), known)) for key, parts in groupby(totals, key=attrgetter("key"))]
+    groups = [(key, _added(list(parts), known)) for key, parts in groupby(totals, key=attrgetter("group"))]
     everything = _added(totals, known)
     if as_json:
         rows = [{by: key, **added} for key, added in groups]

@@ -94,7 +94,7 @@ class Total(NamedTuple):
     """What a group of requests for one model adds up to.
 
     Attributes:
-        key: The group: a label, a model or a local date; ``None`` for the qwen command among the accounts.
+        group: A label, a model or a local date; ``None`` for the qwen command among the accounts.
         model: The name that was sent.
         requests: How many.
         failed: How many of them did not end well, those that were left early aside.
@@ -104,7 +104,7 @@ class Total(NamedTuple):
         reasoning_tokens: See :class:`UsageRow`.
     """
 
-    key: str | None
+    group: str | None
     model: str
     requests: int
     failed: int
@@ -201,8 +201,8 @@ class UsageLedger(NamedTuple):
             QwenStoreError: The ledger cannot be read.
         """
         wanted = (
-            f"SELECT {_KEYS[by]} AS key, model, count(*), sum(outcome NOT IN ('ok', 'closed')), {_TOKENS} "  # noqa: S608
-            "FROM requests WHERE time >= ? GROUP BY key, model ORDER BY key, model"
+            f"SELECT {_KEYS[by]} AS grouped, model, count(*), sum(outcome NOT IN ('ok', 'closed')), {_TOKENS} "  # noqa: S608
+            "FROM requests WHERE time >= ? GROUP BY grouped, model ORDER BY grouped, model"
         )
         return [Total(*row) for row in self._asked(wanted, (since,))]
 

@@ -203,9 +203,10 @@ LABELS = [
 
 def test_labels_are_data_never_paths(tmp_path: Path) -> None:
     """Whatever a label looks like, its files lie in our folder under names that tell nothing of it."""
-    for label in LABELS:
-        sign_in(label, access_token=label)
-    assert [qwen_portal.get_access_token(label) for label in LABELS] == LABELS
+    tokens = [f"access-{number}" for number in range(len(LABELS))]
+    for label, token in zip(LABELS, tokens, strict=True):
+        sign_in(label, access_token=token)
+    assert [qwen_portal.get_access_token(label) for label in LABELS] == tokens
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert all(path.is_relative_to(tmp_path / "state") for path in files)
     assert all(re.fullmatch(r"accounts\.(json|lock)|[0-9a-f]{32}\.(json|lock)", path.name) for path in files)
