@@ -7,7 +7,7 @@ library sees them.
 import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
@@ -103,7 +103,7 @@ def read_error(response: httpx.Response) -> None:
         response.read()
         return
     meter, patience, content = _Meter(response, _ERROR), Deadline(_PATIENCE), bytearray()
-    stream = cast("httpx.SyncByteStream", response.stream)
+    stream: Any = response.stream
     try:
         for data in stream:
             for piece in meter.feed(data):
@@ -123,7 +123,7 @@ async def aread_error(response: httpx.Response) -> None:
         await response.aread()
         return
     meter, patience, content = _Meter(response, _ERROR), Deadline(_PATIENCE), bytearray()
-    stream = cast("httpx.AsyncByteStream", response.stream)
+    stream: Any = response.stream
     try:
         async for data in stream:
             for piece in meter.feed(data):

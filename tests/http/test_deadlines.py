@@ -1,12 +1,9 @@
 """Danger: a server whose bytes drip: each begins the HTTP library's limits anew, and a call lasts for ever."""
 
-import contextlib
 import gzip
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import httpcore
@@ -15,12 +12,13 @@ import pytest
 
 from qwen_portal import PortalClient, oauth
 from qwen_portal.errors import QwenTimeoutError
-from qwen_portal.http import deadlines, retry
+from qwen_portal.http import deadlines
 from qwen_portal.http.bodies import LimitedTransport
 from qwen_portal.http.cancel_safe import CancelSafeTransport
 from qwen_portal.http.deadlines import Deadline, keep_deadlines
 from qwen_portal.http.pools import close_sync_pool, lone_async_client, lone_client
 from qwen_portal.secrets import Secret
+from tests.dripping import DROPS, Clock, dripping, serving, stepping_clock
 from tests.ways import ALL, HELLO, STREAMED, Way
 
 JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -44,81 +42,12 @@ DRIPS = {
     "the body of an error": (b"HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\n\r\n{", b" "),
     "the body of a refusal": (b"HTTP/1.1 401 Bad\r\ncontent-type: application/json\r\n\r\n{", b" "),
 }
-# Then the connection is closed: who is still there did not keep to any limit.
-DROPS = 600
-
-
-class _Clock:
-    """A clock on which every step at a socket takes five seconds."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def step(self) -> float:
-        self.now += 5
-        return self.now
-
-    def read(self) -> float:
-        return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
-    """Have limits go by a clock that no machine's speed has a part in."""
-    made = _Clock()
-    monkeypatch.setattr(deadlines, "time", type("Time", (), {"monotonic": staticmethod(made.step)}))
-    monkeypatch.setattr(retry, "time", type("Time", (), {"monotonic": staticmethod(made.read)}))
-    return made
-
-
-@contextmanager
-def serving(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Answer each request of each connection so; yield the address."""
-
-    def serve(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            while _request(connection):
-                answer(connection)
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def _request(connection: socket.socket) -> bytes:
-    """Read one request; nothing if there is none any more."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += (more := connection.recv(65536))
-        if not more:
-            return b""
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head
-
-
-def dripping(first: bytes, drop: bytes, drops: int = DROPS, last: bytes = b"") -> Callable[[socket.socket], None]:
-    """Say something, then drop by drop, then the last."""
-
-    def answer(connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(first)
-        for _ in range(drops):
-            # so that each is a read of its own; how long it takes, no limit here asks
-            time.sleep(0.001)
-            connection.sendall(drop)
-        connection.sendall(last)
-        connection.shutdown(socket.SHUT_RDWR)
-
-    return answer
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Have limits go by a clock of the test's own."""
+    return stepping_clock(monkeypatch)
 
 
 def client(address: str, **more: Any) -> dict[str, Any]:
@@ -128,7 +57,7 @@ def client(address: str, **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ask", ALL)
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
-def test_an_answer_that_drips_ends_with_its_time(drip: tuple[bytes, bytes], ask: Way, clock: _Clock) -> None:
+def test_an_answer_that_drips_ends_with_its_time(drip: tuple[bytes, bytes], ask: Way, clock: Clock) -> None:
     """Wherever it does: before the answer, in it, after it, or in what it is packed in."""
     with serving(dripping(*drip)) as address, pytest.raises(QwenTimeoutError):
         ask(client=client(address, timeout=60))
@@ -146,7 +75,7 @@ def test_an_answer_that_drips_ends_with_its_time(drip: tuple[bytes, bytes], ask:
 )
 @pytest.mark.parametrize("drip", DRIPS.values(), ids=DRIPS)
 def test_a_sign_in_host_that_drips_is_left_in_time(
-    drip: tuple[bytes, bytes], call: Callable[[str], Any], clock: _Clock
+    drip: tuple[bytes, bytes], call: Callable[[str], Any], clock: Clock
 ) -> None:
     """The account's lock is held meanwhile."""
     with serving(dripping(*drip)) as address, pytest.raises(QwenTimeoutError):
@@ -154,7 +83,7 @@ def test_a_sign_in_host_that_drips_is_left_in_time(
     assert clock.now <= 90
 
 
-def test_a_pair_of_tokens_that_has_arrived_is_kept_however_its_connection_ends(clock: _Clock) -> None:
+def test_a_pair_of_tokens_that_has_arrived_is_kept_however_its_connection_ends(clock: Clock) -> None:
     """The token that was sent for it is spent."""
     pair = b'{"access_token":"a-token","refresh_token":"r-token","expires_in":3600}'
     for drop, drops in ((b" ", DROPS), (b"", 0)):
@@ -164,7 +93,7 @@ def test_a_pair_of_tokens_that_has_arrived_is_kept_however_its_connection_ends(c
 
 
 @pytest.mark.parametrize("ask", STREAMED)
-def test_what_brings_no_chunk_does_not_stretch_the_silence_of_a_stream(ask: Way, clock: _Clock) -> None:
+def test_what_brings_no_chunk_does_not_stretch_the_silence_of_a_stream(ask: Way, clock: Clock) -> None:
     """Comments show that somebody is there, not that an answer comes."""
     with (
         serving(dripping(SSE + CHUNK, b": still here\n\n")) as address,
@@ -176,14 +105,14 @@ def test_what_brings_no_chunk_does_not_stretch_the_silence_of_a_stream(ask: Way,
 
 
 @pytest.mark.parametrize("ask", STREAMED)
-def test_until_the_first_chunk_a_comment_is_a_sign_of_life(ask: Way, clock: _Clock) -> None:
+def test_until_the_first_chunk_a_comment_is_a_sign_of_life(ask: Way, clock: Clock) -> None:
     """A service that has a queue says so for minutes."""
     ended = CHUNK + LAST + b"data: [DONE]\n\n"
     with serving(dripping(SSE, b": in the queue\n\n", 60, ended)) as address:
         assert ask(client=client(address)) == "4"
 
 
-def test_the_time_that_a_reader_takes_is_no_silence_of_the_service(clock: _Clock) -> None:
+def test_the_time_that_a_reader_takes_is_no_silence_of_the_service(clock: Clock) -> None:
     """Only waiting for it counts."""
 
     def answer(connection: socket.socket) -> None:
@@ -200,14 +129,14 @@ def test_the_time_that_a_reader_takes_is_no_silence_of_the_service(clock: _Clock
 
 
 @pytest.mark.parametrize("ask", STREAMED)
-def test_after_its_end_a_stream_is_not_waited_for(ask: Way, clock: _Clock) -> None:
+def test_after_its_end_a_stream_is_not_waited_for(ask: Way, clock: Clock) -> None:
     """Its connection is closed if it does not end by itself."""
     with serving(dripping(SSE + CHUNK + LAST + b"data: [DONE]\n\n", b": and so on\n\n")) as address:
         assert ask(client=client(address)) == "4"
     assert clock.now <= 60
 
 
-def test_a_request_on_a_kept_connection_has_a_time_of_its_own(clock: _Clock) -> None:
+def test_a_request_on_a_kept_connection_has_a_time_of_its_own(clock: Clock) -> None:
     """What the one before left, or did not, is of no account."""
 
     def answer(connection: socket.socket) -> None:
@@ -224,7 +153,7 @@ def test_a_request_on_a_kept_connection_has_a_time_of_its_own(clock: _Clock) -> 
     assert len(set(seen)) == 1
 
 
-def test_a_server_that_takes_a_request_in_drops_is_left_in_time(clock: _Clock) -> None:
+def test_a_server_that_takes_a_request_in_drops_is_left_in_time(clock: Clock) -> None:
     """Each drop begins the library's limit of a write anew."""
     with serving(lambda _: None) as address, pytest.raises(QwenTimeoutError):
         PortalClient(**client(address, timeout=60)).chat([{"role": "user", "content": "x" * 1024 * 1024}])
@@ -238,8 +167,12 @@ def test_a_silent_socks_proxy_is_left_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         pool = httpcore.SOCKSProxy(f"socks5://127.0.0.1:{proxy.getsockname()[1]}")
         keep_deadlines(pool)
+        # who is still there then is turned away, which is another error
+        end = threading.Timer(5, proxy.close)
+        end.start()
         with pool, pytest.raises(httpcore.TimeoutException):
             pool.request("GET", "http://host.test/", extensions={"timeout": {"connect": Deadline(0.1)}})
+        end.cancel()
 
 
 async def test_the_sockets_of_all_pools_keep_deadlines() -> None:

@@ -4,7 +4,6 @@ import base64
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -25,6 +24,7 @@ from qwen_portal.errors import (
 from qwen_portal.oauth import PollStatus, TokenResponse
 from qwen_portal.secrets import Secret
 from tests.canaries import ACCESS, DEVICE, REFRESH, assert_none_in, assert_none_in_error
+from tests.dripping import dripping, serving, stepping_clock
 from tests.scripted import answering, form
 
 FIREWALL = "<!doctypehtml><html><head><meta name=aliyun_waf_aa></head></html>"
@@ -301,49 +301,24 @@ def test_a_broken_connection_tells_whether_the_token_may_be_spent(
     assert_none_in_error(caught.value)
 
 
-class Dripping(httpx.SyncByteStream):
-    """A body that comes a byte at a time, each after a second of the test's own clock."""
-
-    def __init__(self, clock: list[float], begin: str = "") -> None:
-        self.clock = clock
-        self.begin = begin.encode()
-        self.closed = False
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield one byte after the other, and then blanks without end."""
-        yield self.begin
-        while True:
-            self.clock[0] += 1.0
-            yield b" "
-
-    def close(self) -> None:
-        """Note that nobody goes on listening."""
-        self.closed = True
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n"
 
 
 def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time limit holds for the whole answer, not for each byte: others wait for the lock meanwhile."""
-    clock = [1000.0]
-    monkeypatch.setattr("qwen_portal.oauth.time.monotonic", lambda: clock[0])
-    body = Dripping(clock)
-    with (
-        answering(lambda request: httpx.Response(200, stream=body), monkeypatch),
-        pytest.raises(QwenTimeoutError) as caught,
-    ):
-        oauth.refresh(Secret(REFRESH), timeout=8.0)
-    assert clock[0] == 1017.0
-    assert body.closed
+    clock = stepping_clock(monkeypatch)
+    with serving(dripping(HEAD, b" ")) as address, pytest.raises(QwenTimeoutError) as caught:
+        oauth.refresh(Secret(REFRESH), oauth_url=address, timeout=60)
+    assert clock.now <= 90
     assert_none_in_error(caught.value)
 
 
 def test_a_pair_that_came_before_the_dripping_ends_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What follows a whole JSON object is not waited for."""
-    clock = [1000.0]
-    monkeypatch.setattr("qwen_portal.oauth.time.monotonic", lambda: clock[0])
-    body = Dripping(clock, f"{{{PAIR}}}")
-    with answering(lambda request: httpx.Response(200, stream=body), monkeypatch):
-        assert oauth.refresh(Secret(REFRESH), timeout=8.0).access_token == Secret(ACCESS)
-    assert body.closed
+    clock = stepping_clock(monkeypatch)
+    with serving(dripping(HEAD + f"{{{PAIR}}}".encode(), b" ")) as address:
+        assert oauth.refresh(Secret(REFRESH), oauth_url=address, timeout=60).access_token == Secret(ACCESS)
+    assert clock.now <= 90
 
 
 def test_a_packed_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
