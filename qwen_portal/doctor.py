@@ -56,6 +56,7 @@ def examine() -> Iterator[Finding]:
     """
     yield _versions()
     yield from _network()
+    yield from _dotenv()
     try:
         session = Session()
     except QwenError as exc:
@@ -93,6 +94,19 @@ def _network() -> Iterator[Finding]:
         else:
             state: State = "fail" if variable.stops_everything else "warn"
             yield Finding(variable.name, state, f"{variable.text}: {variable.problem}", variable.remedy)
+
+
+def _dotenv() -> Iterator[Finding]:
+    """Look for settings of ours in a file that others load, and may have written."""
+    file = Path(".env")
+    text = ""
+    with contextlib.suppress(OSError):
+        if file.is_file():
+            text = file.read_text("utf-8", errors="replace")
+    names = sorted(set(re.findall(r"^\s*(?:export\s+)?(QWEN_[A-Z_]+)\s*=", text, re.MULTILINE)))
+    if names:
+        said = f"sets {', '.join(names)}, and who loads it, as LiteLLM does when it is imported, takes that for yours"
+        yield Finding("./.env", "warn", said, "Set LITELLM_MODE=PRODUCTION if you did not write it.")
 
 
 def _folder(session: Session) -> Finding:

@@ -16,6 +16,7 @@ _MASTER_KEY = "LITELLM_MASTER_KEY"
 # In the environment of the one run on this machine, never in a file that another run, on another address, could read.
 _KEYLESS = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
 _ORIGINS = "LITELLM_CORS_ORIGINS"
+_MODE = "LITELLM_MODE"
 
 # JSON is YAML too, but a person is to read this and to change a copy of it.
 _CONFIG = """\
@@ -96,6 +97,8 @@ def _start(host: str, port: int, *, guarded: bool) -> None:
     if not guarded:
         # Else any web page in a browser on this machine could ask the proxy, and read what it answers.
         os.environ.setdefault(_ORIGINS, f"http://{f'[{host}]' if ':' in host else host}:{port}")
+    # Else a .env of the current folder, whoever wrote it, would name the hosts that a bearer goes to.
+    os.environ.setdefault(_MODE, "PRODUCTION")
     from qwen_portal.http.network import tidy_variables
 
     tidy_variables()

@@ -22,6 +22,9 @@ class ThisMachineOnly:
     The reading of answers is what CORS forbids; a page could still have requests made at the account's cost, or read
     after its own name was made to point to this machine (DNS rebinding). Programs send neither header.
 
+    A page of this machine, at another port, is another site too, whoever made it: what it sends must be JSON, for which
+    a browser asks first, and then hears no.
+
     Args:
         app: What answers the other requests.
         origins: Origins of pages that may ask all the same; ``*`` stands for all.
@@ -49,8 +52,12 @@ class ThisMachineOnly:
         origin = headers.get("origin")
         if origin is None:
             # an image or a link: a browser names no origin there
-            return headers.get("sec-fetch-site") != "cross-site"
-        return "*" in self._origins or origin in self._origins or _is_here(origin)
+            return headers.get("sec-fetch-site") in {None, "none", "same-origin"}
+        if "*" in self._origins or origin in self._origins:
+            return True
+        is_own = origin.partition("://")[2] == headers.get("host")
+        is_asked_first = headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+        return _is_here(origin) and (is_own or is_asked_first)
 
 
 def _is_here(url: str) -> bool:

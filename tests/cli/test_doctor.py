@@ -38,6 +38,20 @@ def test_a_machine_that_is_well(signed_in: Emulator) -> None:
     assert "2026-04-16" in findings()["account 1"]["text"]
 
 
+def test_settings_in_a_dotenv_are_named_without_their_values(
+    signed_in: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote the file of a folder that was cloned would name the host; a file without ours is not mentioned."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=x\n#QWEN_PORTAL_PLAN=coding\n")
+    assert "./.env" not in findings()
+    (tmp_path / ".env").write_text(f"QWEN_PORTAL_BASE_URL=https://evil.example\nexport QWEN_PORTAL_API_KEY={KEY}\n")
+    finding = findings()["./.env"]
+    assert finding["state"] == "warn"
+    assert "QWEN_PORTAL_API_KEY, QWEN_PORTAL_BASE_URL" in finding["text"]
+    assert_none_in(finding)
+
+
 def test_an_api_key_needs_no_sign_in_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key from the environment is an account, and nothing is asked."""
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)

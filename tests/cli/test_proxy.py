@@ -26,7 +26,7 @@ CHECK_FREE = proxy._check_free
 def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start without a master key, and forget what a start leaves in the environment."""
     monkeypatch.delenv("LITELLM_MASTER_KEY", raising=False)
-    for name in ("LITELLM_CORS_ORIGINS", PERMISSION):
+    for name in ("LITELLM_CORS_ORIGINS", "LITELLM_MODE", PERMISSION):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -106,6 +106,18 @@ def test_the_master_key_stays_in_its_variable(host: str, key: str, monkeypatch: 
     }
     assert "dangerous" not in output
     assert KEY not in output
+
+
+@pytest.mark.parametrize("mode", [None, "DEV"])
+def test_a_dotenv_of_the_folder_names_no_host_unless_the_user_wants_it(
+    mode: str | None, signed_in: Emulator, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteLLM loads one where it develops, which is what it does unless it is told otherwise."""
+    if mode is not None:
+        monkeypatch.setenv("LITELLM_MODE", mode)
+    assert run("proxy").exit_code == 0
+    assert len(started) == 1
+    assert os.environ["LITELLM_MODE"] == (mode or "PRODUCTION")
 
 
 @pytest.mark.parametrize("key", [None, ""])

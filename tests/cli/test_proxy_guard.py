@@ -44,8 +44,17 @@ def test_a_name_that_somebody_pointed_here_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}],
-    ids=["a script", "a sandbox", "an image or a link"],
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "https://evil.example", "content_type": "application/json"},
+        {"origin": "null"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"origin": "http://localhost:3000"},
+        {"origin": "http://localhost:3000", "content_type": "text/plain"},
+        {"origin": "http://localhost:3000", "content_type": "application/x-www-form-urlencoded; x=application/json"},
+        {"origin": "http://127.0.0.1:8888", "content_type": "text/plain;charset=UTF-8"},
+    ],
 )
 def test_a_page_of_another_site_is_refused(headers: dict[str, str]) -> None:
     """Even where it could not read the answer, it would be at the account's cost; the text says what to set."""
@@ -54,10 +63,21 @@ def test_a_page_of_another_site_is_refused(headers: dict[str, str]) -> None:
     assert "LITELLM_MASTER_KEY" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:4001"])
+def test_what_a_browser_asks_about_first_is_served(origin: str) -> None:
+    """A page of this machine cannot send it, because its browser hears no; a program that names an origin can."""
+    assert (
+        ask("http://127.0.0.1:4000", origin=origin, content_type="application/json; charset=utf-8").status_code == 200
+    )
+    here = "http://127.0.0.1:4000"
+    assert ask(here, origin=origin, content_type="application/json; charset=utf-8").status_code == 200
+    assert ask(here, origin=origin, access_control_request_method="POST").status_code == 403
+
+
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:4000", "http://localhost:3000", "https://mine.example"])
-def test_pages_of_this_machine_and_those_that_the_user_named_are_served(origin: str) -> None:
+def test_the_proxys_own_pages_and_those_that_the_user_named_are_served(origin: str) -> None:
     """LITELLM_CORS_ORIGINS has the others."""
-    mine = ["https://mine.example"]
+    mine = ["https://mine.example", "http://localhost:3000"]
     assert ask("http://127.0.0.1:4000", mine, origin=origin, sec_fetch_site="cross-site").status_code == 200
     assert ask("http://127.0.0.1:4000", ["*"], origin="https://any.example").status_code == 200
 
@@ -67,6 +87,7 @@ def test_pages_of_this_machine_and_those_that_the_user_named_are_served(origin: 
     [
         ("websocket", [(b"host", b"evil.example")], ["websocket.close"]),
         ("websocket", [(b"host", b"localhost:4000")], ["websocket served"]),
+        ("websocket", [(b"host", b"localhost:4000"), (b"origin", b"http://localhost:3000")], ["websocket.close"]),
         ("lifespan", None, ["lifespan served"]),
     ],
 )
