@@ -12,6 +12,7 @@ import httpx
 from qwen_portal.account.record import Account
 from qwen_portal.answers.error_responses import is_quota, is_web_page
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
+from qwen_portal.http.exchange import TOLD
 from qwen_portal.requests.endpoints import base_url, check_destination
 from qwen_portal.secrets import printable
 from qwen_portal.service.hosts import origin
@@ -141,6 +142,8 @@ class PortalAuth(_Auth):
         if _LEADING & request.extensions.keys():
             raise QwenHostNotAllowedError(f"The request for {asked} has extensions that lead it somewhere else.")
         request.headers["Authorization"] = f"Bearer {credential.access_token.reveal()}"
+        # whoever sent the request has a list there, if what the server says is to be masked
+        request.extensions.get(TOLD, []).extend(credential.secrets())
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:
         # neither a quota nor a firewall's page says anything about the token

@@ -98,6 +98,16 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def reason(exc: Exception, *, secrets: Iterable[Secret] = ()) -> str:
+    """Return the words of another library's error, safe to show: it may quote a server, which may quote us.
+
+    Args:
+        exc: What was raised.
+        secrets: Values that must not appear, whatever they look like.
+    """
+    return printable(str(exc), limit=120, secrets=secrets) or type(exc).__name__
+
+
 def masked(text: str, *, secrets: Iterable[Secret] = ()) -> str:
     """Mask what is secret in a text, and leave the rest of it as it is.
 

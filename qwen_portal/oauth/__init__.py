@@ -32,7 +32,7 @@ from qwen_portal.oauth.responses import (
     token_response,
     words,
 )
-from qwen_portal.secrets import Secret, printable
+from qwen_portal.secrets import Secret, reason
 from qwen_portal.settings import CLIENT_ID, CONNECT_TIMEOUT, OAUTH_URL, REFRESH_TIMEOUT, SIGN_IN_TIMEOUT
 from qwen_portal.untrusted_json import json_object
 
@@ -215,6 +215,7 @@ def _post(
     from qwen_portal.http.pools import sync_pool
 
     connect = min(timeout, CONNECT_TIMEOUT)
+    secrets = [value for value in form.values() if isinstance(value, Secret)]
     limits, give_up = httpx.Timeout(timeout, connect=connect), time.monotonic() + connect + timeout
     error: QwenConnectionError | QwenTimeoutError
     try:
@@ -228,12 +229,16 @@ def _post(
         ) as response:
             return _whole(response, give_up)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
-        error = QwenConnectionError(f"The sign-in host {_host(url)} could not be reached ({_reason(exc)}).")
+        error = QwenConnectionError(
+            f"The sign-in host {_host(url)} could not be reached ({reason(exc, secrets=secrets)})."
+        )
         error.sent = False
     except httpx.TimeoutException:
         error = QwenTimeoutError(f"The sign-in host {_host(url)} did not answer within {timeout:g} s.")
     except httpx.HTTPError as exc:
-        error = QwenConnectionError(f"The connection to the sign-in host {_host(url)} broke ({_reason(exc)}).")
+        error = QwenConnectionError(
+            f"The connection to the sign-in host {_host(url)} broke ({reason(exc, secrets=secrets)})."
+        )
     # Raised outside the handlers: the HTTP library's frames hold the form in clear and must not travel along.
     try:
         raise error
@@ -265,7 +270,3 @@ def _base64url(data: bytes) -> str:
 
 def _host(url: str) -> str:
     return url.split("/")[2]
-
-
-def _reason(exc: Exception) -> str:
-    return printable(str(exc), limit=120) or type(exc).__name__

@@ -5,6 +5,8 @@ import pytest
 
 import qwen_portal
 from qwen_portal.emulator import SCENARIOS, Emulator, Place
+from qwen_portal.secrets import MASK
+from tests import ways
 from tests.canaries import ACCESS, assert_none_in, assert_none_in_error
 from tests.leaks.echoes import ECHOES, Echo, keep_canaries
 from tests.leaks.heard import Heard
@@ -109,3 +111,22 @@ def repeating(echo: Echo, status: int) -> Handler:
         return httpx.Response(status, content=body, headers=headers)
 
     return answer
+
+
+@pytest.mark.parametrize("way", ways.ALL)
+def test_what_the_http_library_quotes_of_a_service_is_masked(
+    way: ways.Way, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A status line or the size of a chunk that repeats the bearer stands in its errors' texts."""
+    keep_canaries()
+
+    def breaks(request: httpx.Request) -> httpx.Response:
+        told = request.headers["authorization"]
+        raise httpx.RemoteProtocolError(f"illegal status line: bytearray(b'{told} {told[7:]}')", request=request)
+
+    with answering(breaks, monkeypatch):
+        failure = failure_of(lambda: way(client={"max_retries": 0, "on_quota": "error"}))
+    assert_none_in(heard.text())
+    assert isinstance(failure, qwen_portal.QwenConnectionError)
+    assert f"illegal status line: bytearray(b'Bearer {MASK}" in str(failure)
+    assert_none_in_error(failure)
