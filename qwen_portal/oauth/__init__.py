@@ -215,9 +215,7 @@ def _post(
     from qwen_portal.http.pools import sync_pool
 
     connect = min(timeout, CONNECT_TIMEOUT)
-    secrets = [value for value in form.values() if isinstance(value, Secret)]
     limits, give_up = httpx.Timeout(timeout, connect=connect), time.monotonic() + connect + timeout
-    error: QwenConnectionError | QwenTimeoutError
     try:
         with (client or sync_pool()).stream(
             "POST",
@@ -228,23 +226,30 @@ def _post(
             extensions={EXTENSION: BodyLimits(_LARGEST_ANSWER)},
         ) as response:
             return _whole(response, give_up)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
-        error = QwenConnectionError(
-            f"The sign-in host {_host(url)} could not be reached ({reason(exc, secrets=secrets)})."
-        )
-        error.sent = False
-    except httpx.TimeoutException:
-        error = QwenTimeoutError(f"The sign-in host {_host(url)} did not answer within {timeout:g} s.")
     except httpx.HTTPError as exc:
-        error = QwenConnectionError(
-            f"The connection to the sign-in host {_host(url)} broke ({reason(exc, secrets=secrets)})."
-        )
+        secrets = [value for value in form.values() if isinstance(value, Secret)]
+        error = _failure(exc, _host(url), timeout, secrets)
     # Raised outside the handlers: the HTTP library's frames hold the form in clear and must not travel along.
     try:
         raise error
     finally:
         # an error and the frame that has it would be a cycle
         del error
+
+
+def _failure(
+    exc: "httpx.HTTPError", host: str, timeout: float, secrets: list[Secret]
+) -> QwenConnectionError | QwenTimeoutError:
+    import httpx
+
+    why = reason(exc, secrets=secrets)
+    if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        error = QwenConnectionError(f"The sign-in host {host} could not be reached ({why}).")
+        error.sent = False
+        return error
+    if isinstance(exc, httpx.TimeoutException):
+        return QwenTimeoutError(f"The sign-in host {host} did not answer within {timeout:g} s.")
+    return QwenConnectionError(f"The connection to the sign-in host {host} broke ({why}).")
 
 
 def _whole(response: "httpx.Response", give_up: float) -> "httpx.Response":
