@@ -13,6 +13,7 @@ from qwen_portal.account.record import Account
 from qwen_portal.answers.error_responses import is_quota, is_web_page
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
 from qwen_portal.http.bodies import aread_error, read_error, readable
+from qwen_portal.http.exchange import TOLD
 from qwen_portal.requests.endpoints import base_url, check_destination
 from qwen_portal.requests.extra_headers import check_framing
 from qwen_portal.secrets import printable
@@ -147,6 +148,8 @@ class PortalAuth(_Auth):
             raise QwenHostNotAllowedError(f"The request for {asked} has extensions that lead it somewhere else.")
         request.headers["Accept-Encoding"] = readable(request.headers.get("Accept-Encoding", ""))
         request.headers["Authorization"] = f"Bearer {credential.access_token.reveal()}"
+        # whoever sent the request has a list there, if what the server says is to be masked
+        request.extensions.get(TOLD, []).extend(credential.secrets())
 
     def _worth_a_refresh(self, response: httpx.Response, account: Account, credential: Credential) -> bool:
         # neither a quota nor a firewall's page says anything about the token

@@ -1,5 +1,6 @@
 """Secrets that do not show themselves, and text from servers made safe to print."""
 
+import os
 import re
 from collections.abc import Iterable
 from typing import NoReturn
@@ -18,6 +19,12 @@ _USER_INFO = r"(?<=://)[^/?#\s'\"]*@"
 _NAMES = "key|token|secret|passw|auth|signature|credential"
 _SECRET_IN_QUERY = rf"(?i)([?&;](?=[^?&;=\s'\"]*?(?:{_NAMES}))[^?&;=\s'\"]*+=)[^&#\s'\"]+"
 _ANSI = r"\x1b(?:\][^\x07\x1b]*(?:\x07|\x1b\\)?|\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])"
+# How a secret may be written: with blanks in it, or its characters as addresses, JSON and Python escape them.
+_DISGUISE = rf"{_ANSI}|{_CONTROL}|\s+|(?:%(?:25)*|\\u00|\\x)([0-9a-fA-F]{{2}})"
+# What belongs to a token, as it came or encoded for an address.
+_WORD = r"[\w.~+/=%-]*"
+# Of a long secret so much betrays it, in characters.
+_LONG, _BEGINNING = 24, 12
 MASK = "****"
 # Of a server's text, in characters; far more than is ever shown.
 _LOOKED_AT = 64 * 1024
@@ -90,30 +97,79 @@ def printable(text: str, *, limit: int = 300, secrets: Iterable[Secret] = ()) ->
         limit: Characters kept at most.
         secrets: Values that must not appear, whatever they look like.
     """
-    known = [secret for secret in secrets if secret]
-    # as it came, or what is cut off might be half of one; and again, for what an escape sequence had divided
-    text = _without(known, text)[:_LOOKED_AT]
+    known = list(dict.fromkeys(secret for secret in secrets if secret))
+    # as it came, or what is cut off might be half of one; and again, for what is written otherwise
+    text = _replaced(known, text)[:_LOOKED_AT]
     text = " ".join(re.sub(_CONTROL, " ", re.sub(_ANSI, "", text)).split())
     text = masked(text, secrets=known)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def reason(exc: Exception, *, secrets: Iterable[Secret] = ()) -> str:
+    """Return the words of another library's error, safe to show: it may quote a server, which may quote us.
+
+    Args:
+        exc: What was raised.
+        secrets: Values that must not appear, whatever they look like.
+    """
+    return printable(str(exc), limit=120, secrets=secrets) or type(exc).__name__
+
+
 def masked(text: str, *, secrets: Iterable[Secret] = ()) -> str:
     """Mask what is secret in a text, and leave the rest of it as it is.
 
-    Known secrets, what is shaped like a bearer or a key, and the credentials in an address are masked.
+    Known secrets, what is shaped like a bearer or a key, and the credentials in an address are masked: a secret also
+    with blanks or invisible characters in it, percent-encoded, or without its end.
 
     Args:
         text: Anybody's text.
         secrets: Values that must not appear, whatever they look like.
     """
-    text = _without([secret for secret in secrets if secret], text)
+    known = list(dict.fromkeys(secret for secret in secrets if secret))
+    text = _replaced(known, text)
+    for secret in known:
+        text = _undisguised(secret, text)
     text = re.sub(_USER_INFO, f"{MASK}@", text)
     text = re.sub(_SECRET_IN_QUERY, rf"\1{MASK}", text)
     return re.sub(_BEARER_OR_KEY, lambda match: f"{match[1] or ''}{MASK}", text)
 
 
-def _without(secrets: Iterable[Secret], text: str) -> str:
+def _replaced(secrets: Iterable[Secret], text: str) -> str:
     for secret in secrets:
         text = text.replace(secret.reveal(), MASK)
     return text
+
+
+def _undisguised(secret: Secret, text: str) -> str:
+    """Mask a secret that is written otherwise than it was sent, and every token with its long beginning."""
+    beginning = _beginning(secret)
+    if beginning not in re.sub(_DISGUISE, _meant, text):
+        return text
+    parts = [part for part in re.finditer(rf"{_DISGUISE}|(?P<plain>[\s\S])", text) if _meant(part)]
+    bare = "".join(map(_meant, parts))
+    kept, done, at = [], 0, bare.find(beginning)
+    while at >= 0:
+        alike = len(os.path.commonprefix([bare[at : at + len(secret.reveal())], secret.reveal()]))  # noqa: RUF071 - no paths
+        if parts[at].start() >= done:
+            kept.append(text[done : parts[at].start()])
+            done = parts[at + alike - 1].end()
+            done = _end_of_token(text, done)
+        at = bare.find(beginning, at + alike)
+    return MASK.join([*kept, text[done:]])
+
+
+def _end_of_token(text: str, start: int) -> int:
+    rest = re.compile(_WORD).match(text, start)
+    return start if rest is None else rest.end()
+
+
+def _beginning(secret: Secret) -> str:
+    return secret.reveal() if len(secret.reveal()) < _LONG else secret.reveal()[:_BEGINNING]
+
+
+def _meant(part: re.Match[str]) -> str:
+    """Return the character that is meant, ``""`` for none."""
+    if part[1] is None:
+        return part.groupdict().get("plain") or ""
+    meant = chr(int(part[1], 16))
+    return meant if meant.isprintable() and meant != " " else ""

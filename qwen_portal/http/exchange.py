@@ -31,7 +31,7 @@ from qwen_portal.recording.recorder import Recorder, Recording, Sent
 from qwen_portal.requests.chat_request import PreparedRequest
 from qwen_portal.requests.embedding_request import embedding_hint
 from qwen_portal.requests.thinking_mode import streams_only_hint
-from qwen_portal.secrets import Secret, printable
+from qwen_portal.secrets import Secret, printable, reason
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.text import shell_quote
 from qwen_portal.untrusted_json import json_value
@@ -40,6 +40,8 @@ _OK = 200
 _HEADER_LIMIT = 1000
 # What a connection may take to end after its answer has; one that has ended serves the next request.
 _FAREWELL = 1.0
+# Names a request's extension: a list for the secrets that it may have told the server.
+TOLD = "qwen_portal.told"
 
 
 class Exchange:
@@ -76,6 +78,8 @@ class Exchange:
         self.is_streamed = bool(request.body.get("stream", False))
         self.connected = False
         self.answered = False
+        # what the server may repeat, and nobody else is to read: of every try
+        self.secrets: list[Secret] = []
         self.response_headers: Mapping[str, str] = {}
         self._connection_was_stale = False
         # An error raised from a variable makes a cycle with the frame that has it: those frames hold streams.
@@ -100,7 +104,7 @@ class Exchange:
             content=self.content if self.request.method == "POST" else None,
             headers=dict(self.request.headers),
             timeout=httpx.Timeout(whole, read=read, connect=connect),
-            extensions={"trace": trace},
+            extensions={"trace": trace, TOLD: self.secrets},
         )
 
     def note(self, event: str, _info: Mapping[str, Any]) -> None:
@@ -159,7 +163,7 @@ class Exchange:
         Raises:
             QwenAPIError: It holds a refusal.
         """
-        reader = ChunkReader(self.host, self.response_headers.get("x-request-id"), self.secrets(response))
+        reader = ChunkReader(self.host, self.response_headers.get("x-request-id"), self.secrets)
         try:
             return self.request.read(collected([*reader.feed(response.content), *reader.end()]))
         except (QwenStreamError, UnreadableError):
@@ -181,22 +185,17 @@ class Exchange:
                 self.response_headers,
                 response.content,
                 host=self.host,
-                secrets=self.secrets(response),
+                secrets=self.secrets,
             )
         )
 
     def note_headers(self, response: httpx.Response) -> None:
         """Keep an answer's headers, which callbacks and a proxy's clients are to see, as they may be shown and sent."""
-        secrets = self.secrets(response)
         self.response_headers = {
-            name: printable(value, limit=_HEADER_LIMIT, secrets=secrets).encode("ascii", "replace").decode()
+            name: printable(value, limit=_HEADER_LIMIT, secrets=self.secrets).encode("ascii", "replace").decode()
             for name, value in response.headers.items()
         }
-        self.recording.received(response.status_code, self.response_headers, secrets)
-
-    def secrets(self, response: httpx.Response) -> list[Secret]:
-        """Return what the server was told, and nobody else is to read."""
-        return [Secret(response.request.headers.get("Authorization", "").removeprefix("Bearer "))]
+        self.recording.received(response.status_code, self.response_headers, self.secrets)
 
     def explained(self, error: QwenAPIError) -> QwenAPIError:
         """Say what the refusal of a key means; other errors are returned as they are."""
@@ -239,8 +238,9 @@ class Exchange:
 
     def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
         """Turn the HTTP library's error into ours."""
+        why = reason(exc, secrets=self.secrets)
         if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-            error = QwenConnectionError(f"{self.host} could not be reached ({_reason(exc)}).")
+            error = QwenConnectionError(f"{self.host} could not be reached ({why}).")
             error.sent = False
             return error
         if isinstance(exc, httpx.TimeoutException):
@@ -248,8 +248,8 @@ class Exchange:
         if isinstance(exc, TooLargeError):
             return _too_large(exc, streaming=streaming)
         if streaming:
-            return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({_reason(exc)}).")
-        return QwenConnectionError(f"The connection to {self.host} broke ({_reason(exc)}).")
+            return QwenStreamError(f"The connection to {self.host} broke in the middle of the answer ({why}).")
+        return QwenConnectionError(f"The connection to {self.host} broke ({why}).")
 
     def _too_late(self, *, streaming: bool) -> QwenTimeoutError:
         if streaming and self.retries.remaining() <= 0:
@@ -290,11 +290,7 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         # half of a pair, such as a text that was cut in the middle of an emoji has
-        reason = "a text holds half a character (a lone surrogate)"
+        why = "a text holds half a character (a lone surrogate)"
     except (TypeError, ValueError, RecursionError) as exc:
-        reason = _reason(exc)
-    raise QwenBadRequestError(f"The request cannot be written as JSON: {reason}.")
-
-
-def _reason(exc: Exception) -> str:
-    return printable(str(exc), limit=120) or type(exc).__name__
+        why = reason(exc)
+    raise QwenBadRequestError(f"The request cannot be written as JSON: {why}.")

@@ -35,7 +35,7 @@ class IncomingAnswer:
         self._exchange.note_headers(response)
         self._headers, self._ended, self._failure = self._exchange.response_headers, False, None
         request_id = self._headers.get("x-request-id")
-        self._reader = ChunkReader(self._exchange.host, request_id, self._exchange.secrets(response))
+        self._reader = ChunkReader(self._exchange.host, request_id, self._exchange.secrets)
         self._waiting.clear()
         self._exchange.heard(has_news=True, is_over=False)
 

@@ -31,7 +31,7 @@ from qwen_portal.oauth.responses import (
     token_response,
     words,
 )
-from qwen_portal.secrets import Secret, printable
+from qwen_portal.secrets import Secret, reason
 from qwen_portal.settings import CLIENT_ID, CONNECT_TIMEOUT, OAUTH_URL, REFRESH_TIMEOUT, SIGN_IN_TIMEOUT
 from qwen_portal.untrusted_json import json_object
 
@@ -214,7 +214,6 @@ def _post(
     from qwen_portal.http.deadlines import Deadline
     from qwen_portal.http.pools import sync_pool
 
-    error: QwenConnectionError | QwenTimeoutError
     try:
         with (client or sync_pool()).stream(
             "POST",
@@ -225,19 +224,30 @@ def _post(
             extensions={LARGEST: _LARGEST_ANSWER},
         ) as response:
             return _whole(response)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
-        error = QwenConnectionError(f"The sign-in host {_host(url)} could not be reached ({_reason(exc)}).")
-        error.sent = False
-    except httpx.TimeoutException:
-        error = QwenTimeoutError(f"The sign-in host {_host(url)} did not answer within {timeout:g} s.")
     except httpx.HTTPError as exc:
-        error = QwenConnectionError(f"The connection to the sign-in host {_host(url)} broke ({_reason(exc)}).")
+        secrets = [value for value in form.values() if isinstance(value, Secret)]
+        error = _failure(exc, _host(url), timeout, secrets)
     # Raised outside the handlers: the HTTP library's frames hold the form in clear and must not travel along.
     try:
         raise error
     finally:
         # an error and the frame that has it would be a cycle
         del error
+
+
+def _failure(
+    exc: "httpx.HTTPError", host: str, timeout: float, secrets: list[Secret]
+) -> QwenConnectionError | QwenTimeoutError:
+    import httpx
+
+    why = reason(exc, secrets=secrets)
+    if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        error = QwenConnectionError(f"The sign-in host {host} could not be reached ({why}).")
+        error.sent = False
+        return error
+    if isinstance(exc, httpx.TimeoutException):
+        return QwenTimeoutError(f"The sign-in host {host} did not answer within {timeout:g} s.")
+    return QwenConnectionError(f"The connection to the sign-in host {host} broke ({why}).")
 
 
 def _whole(response: "httpx.Response") -> "httpx.Response":
@@ -263,7 +273,3 @@ def _base64url(data: bytes) -> str:
 
 def _host(url: str) -> str:
     return url.split("/")[2]
-
-
-def _reason(exc: Exception) -> str:
-    return printable(str(exc), limit=120) or type(exc).__name__

@@ -91,6 +91,10 @@ class Credential:
     refreshed: bool = False
     unknown: Secret = Secret("{}")  # noqa: RUF009 - a secret does not change
 
+    def secrets(self) -> list[Secret]:
+        """Return what of it must never be shown."""
+        return [self.access_token] if self.refresh_token is None else [self.access_token, self.refresh_token]
+
     @classmethod
     def from_sign_in(cls, response: IssuedTokens, *, plan: str) -> "Credential":
         """Make the credential of a completed device sign-in."""

@@ -2,18 +2,20 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qwen_portal.secrets import MASK, Secret, printable
+from qwen_portal.secrets import MASK, Secret, masked, printable
 from tests.canaries import ACCESS, assert_none_in
 from tests.screens import assert_shows_itself
 
 ANY = settings(max_examples=1000, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 LIMIT = 60.0
+LONG = "CANARY-ACCESS-1-aaaabbbbccccddddeeeeffff"
 
 _STEERING = [*"\x1b\x07\x9b\x9d\0\r\n\u202e\u2066\u200b\u200f\ufeff\xad\u061c\u2060\u180e\ud800\U000e0041", "\x1b["]
 _SAID = [ACCESS, ACCESS[:7], "Bearer ", "sk-", "sk-abcdefgh", "https://", "user:pw@", "?api_key=", "&x=1", ";", "#"]
@@ -23,6 +25,7 @@ texts = st.lists(st.sampled_from([*_STEERING, *_SAID, "31m", "]0;title", "\\"]) 
 SLOW = [
     *("a.", "a-", "?", "?key", "key", "?key;", "&token=", "a://", "://", "://a@", "sk-", "Bearer ", "bearer\t"),
     *("\x1b", "\x1b]", "\x1b[", "\x1b[0;", "\x1b[ ", "\u202e", "\x9b", " ", "\n", "'", "=", "https://a?key=b&"),
+    *("%25", "%2", "\\u00", LONG[:12], f"{LONG[:12]}\u200b", "a" * 12),
 ]
 
 
@@ -49,6 +52,36 @@ def test_a_secret_that_escape_sequences_divide_is_masked(divider: str) -> None:
     assert printable(said, secrets=[Secret(ACCESS)]) == f"{MASK} {MASK} Bearer {MASK}"
 
 
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "percent-encoded": lambda told: told.replace("-", "%2D"),
+    "encoded twice": lambda told: told.replace("-", "%252d"),
+    "as JSON writes it": lambda told: told.replace("-", "\\u002d"),
+    "as Python writes it": lambda told: told.replace("-", "\\x2d"),
+    "without its last character": lambda told: told[:-1],
+    "with another end": lambda told: f"{told[:20]}x{told[21:]}",
+    "half of it, encoded": lambda told: told[:20].replace("-", "%2D"),
+    **{f"with {char!a} in it": lambda told, char=char: f"{told[:15]}{char}{told[15:]}" for char in "\n\u200b\xad \0"},
+    "with an escape sequence in it": lambda told: f"{told[:15]}\x1b[0m{told[15:]}",
+    "every character apart": "\u200b".join,
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES.values(), ids=DISGUISES)
+def test_a_secret_that_is_written_otherwise_is_masked(disguise: Callable[[str], str]) -> None:
+    """In whole and in part, and what stands around it is left."""
+    told = disguise(LONG)
+    for shown in (printable(f"no {told}, not {told}!", secrets=[Secret(LONG)]), masked(told, secrets=[Secret(LONG)])):
+        assert_none_in(shown, [LONG[:5], LONG[-5:-1]])
+        assert MASK in shown
+    assert printable(f"no {told}, not {told}!", secrets=[Secret(LONG)]) == f"no {MASK}, not {MASK}!"
+
+
+def test_what_is_no_secret_is_left_as_it_is() -> None:
+    """A short beginning of one, an address, a text with blanks."""
+    text = f"GET /a%2Fb?c=%41 of {LONG[:11]}, twice  \\u0041"
+    assert masked(text, secrets=[Secret(LONG), Secret(ACCESS), Secret("")]) == text
+
+
 @pytest.mark.parametrize("before", [0, 290, 65_530, 70_000])
 def test_a_secret_is_masked_wherever_it_is_cut(before: int) -> None:
     """Half a token is most of one."""
@@ -68,10 +101,10 @@ def test_a_long_text_of_escape_sequences_hides_nothing_at_its_end(limit: int) ->
 def test_no_text_takes_for_ever() -> None:
     """An error of 64 KB held the event loop, and every thread with it, for minutes; the limit is for a hundred."""
     script = (
-        "from qwen_portal.secrets import printable\n"
+        "from qwen_portal.secrets import Secret, printable\n"
         f"for part in {SLOW!r}:\n"
         "    for text in (part * (65_536 // len(part)), 'x' + part * 20_000 + '\\x1b', '?' + part * 20_000 + '='):\n"
-        "        printable(text)\n"
+        f"        printable(text, secrets=[Secret({LONG!r}), Secret('a' * 64)])\n"
     )
     run: Any = subprocess.run(
         [sys.executable, "-c", script], timeout=LIMIT, capture_output=True, text=True, check=False

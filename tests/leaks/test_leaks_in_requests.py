@@ -5,7 +5,9 @@ import pytest
 
 import qwen_portal
 from qwen_portal.emulator import SCENARIOS, Emulator, Place
-from tests.canaries import ACCESS, assert_none_in, assert_none_in_error
+from qwen_portal.secrets import MASK
+from tests import ways
+from tests.canaries import ACCESS, REFRESH, assert_none_in, assert_none_in_error
 from tests.leaks.echoes import ECHOES, Echo, keep_canaries
 from tests.leaks.heard import Heard
 from tests.leaks.roads import LITELLMS_OWN, ROADS, Road
@@ -109,3 +111,43 @@ def repeating(echo: Echo, status: int) -> Handler:
         return httpx.Response(status, content=body, headers=headers)
 
     return answer
+
+
+@pytest.mark.parametrize("way", ways.ALL)
+def test_what_the_http_library_quotes_of_a_service_is_masked(
+    way: ways.Way, heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A status line or the size of a chunk that repeats the bearer stands in its errors' texts."""
+    keep_canaries()
+
+    def breaks(request: httpx.Request) -> httpx.Response:
+        told = request.headers["authorization"]
+        raise httpx.RemoteProtocolError(f"illegal status line: bytearray(b'{told} {told[7:]}')", request=request)
+
+    with answering(breaks, monkeypatch):
+        failure = failure_of(lambda: way(client={"max_retries": 0, "on_quota": "error"}))
+    assert_none_in(heard.text())
+    assert isinstance(failure, qwen_portal.QwenConnectionError)
+    assert f"illegal status line: bytearray(b'Bearer {MASK}" in str(failure)
+    assert_none_in_error(failure)
+
+
+@pytest.mark.parametrize("way", ways.ALL)
+def test_every_token_of_the_account_is_masked(way: ways.Way, heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that was refused and replaced a moment ago, and both refresh tokens, as much as the bearer."""
+    keep_canaries()
+    renewed = {"access_token": "CANARY-AT-renewed", "refresh_token": "CANARY-RT-renewed"}
+    tokens = (ACCESS, REFRESH, *renewed.values())
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if CHAT not in request.url.path:
+            return httpx.Response(200, json=renewed)
+        is_old = request.headers["authorization"] == BEARER
+        return httpx.Response(401 if is_old else 400, json={"error": {"message": " ".join(tokens)}})
+
+    with answering(answer, monkeypatch):
+        failure = failure_of(lambda: way(client={"max_retries": 0, "on_quota": "error"}))
+    assert_none_in(heard.text(), tokens)
+    assert " ".join([MASK] * 4) in str(failure)
+    assert failure is not None
+    assert_none_in_error(failure, tokens)

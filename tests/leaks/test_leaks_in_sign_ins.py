@@ -91,3 +91,27 @@ def test_a_sign_in_host_that_repeats_what_it_is_told_is_not_repeated(
     assert len(str(failure)) < 1000
     assert_none_in(heard.text(), told)
     assert_none_in_error(failure, told)
+
+
+@pytest.mark.parametrize("act", [log_in, lambda: qwen_portal.get_access_token(force_refresh=True)])
+def test_what_the_http_library_quotes_of_a_sign_in_host_is_masked(
+    act: Callable[[], object], heard: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A status line or the size of a chunk that repeats a code or a token stands in its errors' texts."""
+    keep_canaries()
+    told: set[str] = set()
+
+    def breaks(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/device/code"):
+            return httpx.Response(200, json=CODE)
+        secrets = [value for name, value in form(request).items() if name in CONFIDENTIAL]
+        told.update(secrets)
+        raise httpx.RemoteProtocolError(f"illegal chunk header: bytearray(b'{' '.join(secrets)}')", request=request)
+
+    monkeypatch.setattr("qwen_portal.sign_in.device_flow.time.monotonic", iter(range(0, 100_000, 100)).__next__)
+    with answering(breaks, monkeypatch):
+        failure = attempt(act)
+    assert told & {DEVICE, REFRESH}
+    assert failure is not None
+    assert_none_in(heard.text(), told)
+    assert_none_in_error(failure, told)
