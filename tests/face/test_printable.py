@@ -52,6 +52,10 @@ def test_a_secret_that_escape_sequences_divide_is_masked(divider: str) -> None:
     assert printable(said, secrets=[Secret(ACCESS)]) == f"{MASK} {MASK} Bearer {MASK}"
 
 
+def _with(char: str) -> Callable[[str], str]:
+    return lambda told: f"{told[:15]}{char}{told[15:]}"
+
+
 DISGUISES: dict[str, Callable[[str], str]] = {
     "percent-encoded": lambda told: told.replace("-", "%2D"),
     "encoded twice": lambda told: told.replace("-", "%252d"),
@@ -60,7 +64,7 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "without its last character": lambda told: told[:-1],
     "with another end": lambda told: f"{told[:20]}x{told[21:]}",
     "half of it, encoded": lambda told: told[:20].replace("-", "%2D"),
-    **{f"with {char!a} in it": lambda told, char=char: f"{told[:15]}{char}{told[15:]}" for char in "\n\u200b\xad \0"},
+    **{f"with {char!a} in it": _with(char) for char in "\n\u200b\xad \0"},
     "with an escape sequence in it": lambda told: f"{told[:15]}\x1b[0m{told[15:]}",
     "every character apart": "\u200b".join,
 }
