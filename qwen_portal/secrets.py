@@ -1,8 +1,10 @@
-"""Secrets that do not show themselves, and text from servers made safe to print."""
+"""Secrets that do not show themselves, text from servers made safe to print, and exceptions safe to look into."""
 
 import os
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 # Compiled when first used: nothing that lists accounts prints a server's text. Such a text may be made to take long, so
@@ -26,6 +28,7 @@ _WORD = r"[\w.~+/=%-]*"
 # Of a long secret so much betrays it, in characters.
 _LONG, _BEGINNING = 24, 12
 MASK = "****"
+_OURS = __name__.partition(".")[0]
 # Of a server's text, in characters; far more than is ever shown.
 _LOOKED_AT = 64 * 1024
 
@@ -173,3 +176,31 @@ def _meant(part: re.Match[str]) -> str:
         return part.groupdict().get("plain") or ""
     meant = chr(int(part[1], 16))
     return meant if meant.isprintable() and meant != " " else ""
+
+
+@contextmanager
+def frames_emptied() -> Iterator[None]:
+    """Empty the frames of whatever leaves the block, Ctrl-C and the exceptions of signal handlers included.
+
+    Debuggers and error reporters show a frame's variables. What was being handled before the block is left alone, and
+    so are our own frames, which keep secrets wrapped.
+    """
+    outer = sys.exception()
+    try:
+        yield
+    except BaseException as exc:
+        link: BaseException | None = exc
+        while link is not None and link is not outer:
+            _empty(link)
+            link = link.__cause__ or link.__context__
+        raise
+
+
+def _empty(exc: BaseException) -> None:
+    from traceback import walk_tb
+
+    for frame, _ in walk_tb(exc.__traceback__):
+        if str(frame.f_globals.get("__name__")).partition(".")[0] != _OURS:
+            # it may still run
+            with suppress(RuntimeError):
+                frame.clear()

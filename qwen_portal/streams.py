@@ -18,6 +18,7 @@ from qwen_portal.http.incoming import IncomingAnswer
 from qwen_portal.http.open_responses import AsyncTicket, Ticket
 from qwen_portal.http.pools import async_pool, sync_pool
 from qwen_portal.quota.attempts import Attempt, Attempts
+from qwen_portal.secrets import frames_emptied
 
 # A request to send, or the chunks that are there without one.
 Source = Exchange | Iterable[dict[str, Any]]
@@ -113,7 +114,8 @@ class ChunkStream(_Stream):
     def _connect(self) -> None:
         pool = sync_pool()
         request = self._exchange.build(pool, self._exchange.note)
-        response = pool.send(request, auth=self._exchange.auth, stream=True)
+        with frames_emptied():
+            response = pool.send(request, auth=self._exchange.auth, stream=True)
         self._ticket = Ticket(response)
         self._begin(response)
         if not self._exchange.is_stream(response):
@@ -238,7 +240,8 @@ class AsyncChunkStream(_Stream):
     async def _connect(self) -> None:
         pool = async_pool()
         request = self._exchange.build(pool, self._exchange.anote)
-        response = await pool.send(request, auth=self._exchange.auth, stream=True)
+        with frames_emptied():
+            response = await pool.send(request, auth=self._exchange.auth, stream=True)
         self._ticket = AsyncTicket(response)
         self._begin(response)
         if not self._exchange.is_stream(response):

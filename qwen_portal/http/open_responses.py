@@ -18,6 +18,8 @@ from typing import Generic, TypeVar
 
 import httpx
 
+from qwen_portal.secrets import frames_emptied
+
 Body = TypeVar("Body", Iterator[bytes], AsyncIterator[bytes])
 
 
@@ -103,7 +105,8 @@ class Ticket:
             httpx.HTTPError: The connection failed.
         """
         body = self._closer.open.body(self._number)
-        return None if body is None else next(body, None)
+        with frames_emptied():
+            return None if body is None else next(body, None)
 
     def close(self) -> None:
         """Close the connection; what was not read is lost."""
@@ -128,7 +131,8 @@ class AsyncTicket:
             httpx.HTTPError: The connection failed.
         """
         body = _async_open.body(self._number)
-        return None if body is None else await anext(body, None)
+        with frames_emptied():
+            return None if body is None else await anext(body, None)
 
     async def close(self) -> None:
         """Close the connection; what was not read is lost."""

@@ -12,6 +12,7 @@ import httpx
 from qwen_portal.errors import QwenAPIError
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.pools import async_pool, sync_pool
+from qwen_portal.secrets import frames_emptied
 
 
 def send(exchange: Exchange) -> dict[str, Any]:
@@ -27,7 +28,8 @@ def send(exchange: Exchange) -> dict[str, Any]:
     with exchange.recording as recording:
         while True:
             try:
-                response = pool.send(exchange.build(pool, exchange.note), auth=exchange.auth)
+                with frames_emptied():
+                    response = pool.send(exchange.build(pool, exchange.note), auth=exchange.auth)
                 return recording.answered(exchange.parse_response(response))
             except (httpx.HTTPError, QwenAPIError) as exc:
                 exchange.failed(exc)
@@ -40,7 +42,8 @@ async def asend(exchange: Exchange) -> dict[str, Any]:
     with exchange.recording as recording:
         while True:
             try:
-                response = await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth)
+                with frames_emptied():
+                    response = await pool.send(exchange.build(pool, exchange.anote), auth=exchange.auth)
                 return recording.answered(exchange.parse_response(response))
             except (httpx.HTTPError, QwenAPIError) as exc:
                 exchange.failed(exc)

@@ -31,7 +31,7 @@ from qwen_portal.oauth.responses import (
     token_response,
     words,
 )
-from qwen_portal.secrets import Secret, reason
+from qwen_portal.secrets import Secret, frames_emptied, reason
 from qwen_portal.settings import CLIENT_ID, CONNECT_TIMEOUT, OAUTH_URL, REFRESH_TIMEOUT, SIGN_IN_TIMEOUT
 from qwen_portal.untrusted_json import json_object
 
@@ -215,14 +215,17 @@ def _post(
     from qwen_portal.http.pools import sync_pool
 
     try:
-        with (client or sync_pool()).stream(
-            "POST",
-            url,
-            data={name: value.reveal() if isinstance(value, Secret) else value for name, value in form.items()},
-            headers={"Accept": "application/json", **(headers or {})},
-            timeout=httpx.Timeout(Deadline(timeout), connect=Deadline(min(timeout, CONNECT_TIMEOUT))),
-            extensions={LARGEST: _LARGEST_ANSWER},
-        ) as response:
+        with (
+            frames_emptied(),
+            (client or sync_pool()).stream(
+                "POST",
+                url,
+                data={name: value.reveal() if isinstance(value, Secret) else value for name, value in form.items()},
+                headers={"Accept": "application/json", **(headers or {})},
+                timeout=httpx.Timeout(Deadline(timeout), connect=Deadline(min(timeout, CONNECT_TIMEOUT))),
+                extensions={LARGEST: _LARGEST_ANSWER},
+            ) as response,
+        ):
             return _whole(response)
     except httpx.HTTPError as exc:
         secrets = [value for value in form.values() if isinstance(value, Secret)]
