@@ -37,7 +37,7 @@ class Row(NamedTuple):
         codes: Its code or type in small letters, whole.
         code_parts: What its code or type holds.
         code_statuses: The statuses with which the code counts.
-        words: What its message holds, as regular expressions for small letters.
+        words: What its message holds, as regular expressions for small letters, linear in its length.
         word_statuses: The statuses with which the words count.
     """
 
@@ -131,7 +131,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         QwenModelNotFoundError,
         codes=frozenset({"model_not_found", "modelnotfound"}),  # [OpenAI; Model Studio, "Error messages"]
-        words=(r"model.*is not supported",),  # [qwen-code#842]
+        words=(r"model[^\n]{0,200}is not supported",),  # [qwen-code#842]
     ),
     # What a status says elsewhere, a type has to say inside a stream.
     Row(

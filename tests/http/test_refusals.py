@@ -1,6 +1,8 @@
 """Refusals as public reports have them: framed, bare, numeric; each is its class, with its words, and judged alike."""
 
 import json
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -8,11 +10,12 @@ import pytest
 import qwen_portal
 from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.answers.error_responses import error_from_response, is_quota
-from qwen_portal.answers.refusals import read_refusal
+from qwen_portal.answers.refusals import Refusal, read_refusal
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import (
     QwenAPIError,
     QwenContentFilterError,
+    QwenModelNotFoundError,
     QwenPlanNotForProgramsError,
     QwenQuotaExceededError,
     QwenRateLimitError,
@@ -197,3 +200,21 @@ def test_a_good_stream_may_have_events_that_are_none(monkeypatch: pytest.MonkeyP
     content = b"".join(map(framed, [chunk({"content": "4"}, error=None), {"type": "ping"}, chunk({}, reason="stop")]))
     reader = ChunkReader("h")
     assert [*reader.feed(content), *reader.end()]
+
+
+@pytest.mark.long
+def test_no_words_of_a_refusal_take_for_ever() -> None:
+    """A megabyte that begins again and again like a refusal's words held every thread for hours; a second is enough."""
+    script = (
+        "from qwen_portal.answers.refusals import Refusal\n"
+        "for part in ('model ', 'model', 'exceeds the ', 'context ', 'range of input '):\n"
+        "    Refusal(400, message=part * (2**20 // len(part))).error_class()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], timeout=60, check=False)
+    assert run.returncode == 0
+
+
+def test_a_model_is_told_apart_however_it_is_called() -> None:
+    """Its name stands in the midst of the words."""
+    said = f"model `{'x' * 100}` is not supported by this plan"
+    assert Refusal(400, message=said).error_class() is QwenModelNotFoundError
