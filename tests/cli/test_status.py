@@ -12,6 +12,7 @@ from qwen_portal.session import Session
 from qwen_portal.storage.index import Entry
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
+from tests.screens import assert_shows_itself
 
 FIELDS = {"label", "kind", "plan", "active", "store", "expires_at", "exhausted_until", "needs_login"}
 
@@ -175,3 +176,10 @@ def test_check_of_a_service_that_has_ended_names_the_way_out(signed_in: Emulator
     assert result.exit_code == 4
     assert "default" in result.stdout
     assert "qwen-portal login --plan studio-intl" in result.stderr
+
+
+@pytest.mark.parametrize("command", [("status",), ("accounts", "list")])
+def test_an_index_that_somebody_changed_cannot_steer_the_terminal(command: tuple[str, ...]) -> None:
+    """Whatever stands in the fields that are shown."""
+    enter("default", store="keyring\x1b]0;owned\x07\u202e", lost="\x1b[31mgone\r", needs_login=True)
+    assert_shows_itself(run(*command).output, allowed="\n")
