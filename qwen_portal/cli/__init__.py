@@ -1,6 +1,7 @@
 """The command line: ``qwen-portal``. Stdout is data, stderr is talk."""
 
 import gc
+import os
 import signal
 import sys
 from types import FrameType
@@ -22,6 +23,9 @@ def main() -> None:
         # a model's answer may hold what this terminal's encoding lacks
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if sys.stdin is None:
+        # closed by who started this; nothing can be read from it, and no file of ours may take its number
+        sys.stdin = open(os.devnull)  # noqa: PTH123, SIM115 - for the life of the process
     _end_by_exception()
     try:
         cli(prog_name="qwen-portal")

@@ -14,6 +14,8 @@ from qwen_portal.errors import QwenError
 
 CANCELLED = 2
 _ERROR = 1
+# What a full disk, or one that fails, says to whoever prints to a file of it.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class LazyGroup(click.Group):
@@ -66,7 +68,10 @@ class LazyGroup(click.Group):
             # click itself answers a reader that went away, as `head` does
             if isinstance(exc, OSError) and exc.errno == errno.EPIPE:
                 raise
-            _tell_unexpected(exc)
+            if isinstance(exc, OSError) and exc.errno in _UNWRITABLE:
+                tell(QwenError(f"The output cannot be written: {exc.strerror}.", hint="Send it somewhere else."))
+            else:
+                _tell_unexpected(exc)
             ctx.exit(_ERROR)
 
 

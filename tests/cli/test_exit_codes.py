@@ -1,6 +1,9 @@
 """Every failure ends in its exit code, with what happened and what to do, and no traceback."""
 
+import errno
 import inspect
+import subprocess
+import sys
 
 import click
 import pytest
@@ -12,7 +15,7 @@ from qwen_portal.cli.root import cli
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError
 from tests.canaries import KEY, assert_none_in
-from tests.cli.program import run
+from tests.cli.program import LIMIT, PROGRAM, run
 
 TREE = [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, QwenError)]
 CODES = {
@@ -89,6 +92,23 @@ def test_a_reader_that_went_away_is_not_a_defect() -> None:
     """`qwen-portal chat … | head -1` ends quietly."""
     result = fail_with(BrokenPipeError(32, "Broken pipe"))
     assert (result.exit_code, result.stderr) == (1, "")
+
+
+def test_a_full_disk_is_not_a_defect() -> None:
+    """`qwen-portal models > FILE` says that there is no room."""
+    result = fail_with(OSError(errno.ENOSPC, "No space left on device"))
+    assert result.exit_code == 1
+    assert "cannot be written: No space left on device." in result.stderr
+    assert "defect" not in result.stderr
+
+
+@pytest.mark.parametrize(("args", "code"), [(("login", "--plan", "studio", "--api-key-stdin"), 1), (("chat",), 2)])
+def test_a_closed_stdin_is_an_empty_one(args: tuple[str, ...], code: int) -> None:
+    """`qwen-portal login --api-key-stdin <&-` says that there is no key."""
+    script = f"import os, runpy, sys; os.close(0); os.execv(sys.executable, {[*PROGRAM, *args]!r})"
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert (result.returncode, "defect" in result.stderr) == (code, False), result.stderr
 
 
 @pytest.mark.parametrize(
