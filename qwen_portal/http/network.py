@@ -47,15 +47,18 @@ class Variable(NamedTuple):
 
 def variables() -> Iterator[Variable]:
     """Yield every variable about proxies and certificates that is set, a NO_PROXY with its unreadable entries."""
-    found = getproxies()
-    for scheme in _SCHEMES:
-        if found.get(scheme):
-            yield _proxy_variable(scheme, found[scheme])
-    if found.get("no"):
-        yield _no_proxy_variable(found["no"])
+    yield from _proxy_variables()
+    if getproxies().get("no"):
+        yield _no_proxy_variable(getproxies()["no"])
     for name, look in ((CA_FILE, _ca_file), (CA_FOLDER, _ca_folder)):
         if os.environ.get(name):
             yield look(os.environ[name])
+
+
+def _proxy_variables() -> Iterator[Variable]:
+    for scheme, url in getproxies().items():
+        if scheme in _SCHEMES and url:
+            yield _proxy_variable(scheme, url)
 
 
 def tidy_variables() -> None:
@@ -103,13 +106,14 @@ def proxied(transport: Callable[[httpx.Proxy], T]) -> dict[str, T | None]:
     Raises:
         QwenError: A variable names a proxy that cannot be used.
     """
-    found = getproxies()
-    excepted = _names(found.get("no", ""))
+    excepted = _names(getproxies().get("no", ""))
     if "*" in excepted:
         return dict(_LOOPBACK)
+    # before this frame, which an error would show, has their passwords
+    for variable in _proxy_variables():
+        _check(variable)
+    found = getproxies()
     proxies = {scheme: found[scheme] for scheme in _SCHEMES if found.get(scheme)}
-    for scheme, url in proxies.items():
-        _check(_proxy_variable(scheme, url))
     direct = [pattern for name in excepted if (pattern := _pattern(name)) is not None]
     return {
         **{f"{scheme}://": transport(httpx.Proxy(_proxy_url(url))) for scheme, url in proxies.items()},

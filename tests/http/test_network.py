@@ -15,6 +15,7 @@ from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError
 from qwen_portal.http import network, pools
 from qwen_portal.session import Session
+from tests.canaries import assert_none_in_error
 from tests.cli.program import run
 from tests.ways import ALL, HELLO, Way
 
@@ -249,3 +250,11 @@ def test_a_socks_proxy_works_with_its_extra(
         assert "4" in ask()
         assert len(asked) == 1
         qwen_portal.close()
+
+
+def test_a_proxys_password_is_in_no_frame_of_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Debuggers show the variables of the frames that an error carries."""
+    monkeypatch.setenv("HTTPS_PROXY", f"nonsense://user:{SECRET}@proxy.example:1")
+    with pytest.raises(QwenError) as raised:
+        network.proxied(httpx.HTTPTransport)
+    assert_none_in_error(raised.value, [SECRET])
