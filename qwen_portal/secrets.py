@@ -51,8 +51,8 @@ class Secret:
 
     @classmethod
     def wrapped(cls, value: "str | Secret | None") -> "Secret | None":
-        """Wrap what a caller gave, if anything."""
-        return cls(value) if isinstance(value, str) else value
+        """Wrap what a caller gave, if anything: what is no string, too, so that the error about it does not show it."""
+        return value if value is None or isinstance(value, Secret) else cls(value)
 
     def reveal(self) -> str:
         """Return the secret itself; call it inside the expression that needs it, never into a local."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.service.hosts import ArgumentUrl, origin, user_url
+from qwen_portal.untrusted_json import token
 
 CLIENT_ID = "f0304373b74a44d2b584a3fb70ca9e56"
 OAUTH_URL = "https://chat.qwen.ai"
@@ -242,7 +243,7 @@ def _strategies(value: str | Iterable[str]) -> tuple[str, ...]:
 
 def _key(key: Secret) -> Secret:
     # A line break would be refused by the HTTP library, in an error that quotes the whole header.
-    if not key.reveal().isascii() or not key.reveal().isprintable() or " " in key.reveal():
+    if token(key.reveal()) is None:
         raise QwenError("The API key holds characters that no key has.", hint="Copy it again.")
     return key
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -65,6 +66,18 @@ def test_arguments_that_contradict_each_other_show_no_key() -> None:
     for given in ({"account": "work"}, {"plan": "no plan"}, {"plan": "studio"}, {"timeout": -1.0}):
         with pytest.raises(QwenError) as caught:
             PortalClient(api_key=KEY, **given).chat([])
+        assert_none_in_error(caught.value, [KEY])
+
+
+@pytest.mark.parametrize("given", [KEY.encode(), [KEY], {"key": KEY}], ids=type)
+def test_a_key_that_is_no_string_is_refused_unseen(given: Any) -> None:
+    """It is as secret as one that is."""
+    for act in (
+        lambda: PortalClient(api_key=given, plan="studio"),
+        lambda: qwen_portal.login(api_key=given, plan="studio"),
+    ):
+        with pytest.raises(QwenError) as caught:
+            act()
         assert_none_in_error(caught.value, [KEY])
 
 
