@@ -256,5 +256,5 @@ def test_a_proxys_password_is_in_no_frame_of_its_error(monkeypatch: pytest.Monke
     """Debuggers show the variables of the frames that an error carries."""
     monkeypatch.setenv("HTTPS_PROXY", f"nonsense://user:{SECRET}@proxy.example:1")
     with pytest.raises(QwenError) as raised:
-        network.proxied(httpx.HTTPTransport)
+        network.proxied(lambda proxy: httpx.HTTPTransport(proxy=proxy))
     assert_none_in_error(raised.value, [SECRET])
