@@ -18,7 +18,6 @@ LIMIT = 64 * 1024 * 1024
 _SIGN_IN_BYTES = 4096
 # In the names of files that are being written, so that those left by a killed process are surely ours.
 _UNFINISHED = "qwen-portal"
-_NOBODY = 65534
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
@@ -49,7 +48,6 @@ def make_private_folder(folder: Path) -> None:
         raise failed("make the folder", folder, exc) from None
     if _POSIX:
         _check_folder(folder, found)
-        _check_above(folder)
 
 
 def _make_folder(folder: Path) -> None:
@@ -66,18 +64,6 @@ def _check_folder(folder: Path, found: os.stat_result) -> None:
     # in a folder with the sticky bit, nobody moves what belongs to somebody else
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
-
-
-def _check_above(folder: Path) -> None:
-    """Refuse a folder that others could move away, with all that is in it, and put their own in its place."""
-    try:
-        for above in dict.fromkeys((*folder.absolute().parents, *folder.resolve().parents)):
-            found = above.stat()
-            # in a sandbox's name space, what is the administrator's seems to be nobody's
-            if found.st_uid != _NOBODY:
-                _check_folder(above, found)
-    except OSError as exc:
-        raise failed("look at what is above", folder, exc) from None
 
 
 def file_name(label: str) -> str:
