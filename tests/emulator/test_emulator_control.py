@@ -2,8 +2,10 @@
 
 import ast
 import errno
+import gc
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -173,6 +175,27 @@ def test_it_can_be_started_again_and_stopped_twice() -> None:
         emulator.stop()
     with pytest.raises(RuntimeError, match="not running"):
         _ = emulator.url
+
+
+def test_who_connects_in_the_moment_of_the_end_is_left_too() -> None:
+    """A connection that is still being accepted is closed as the others are, and warns nobody later."""
+    left = []
+    for _ in range(10):
+        with Emulator() as emulator:
+            address = httpx.URL(emulator.url)
+            clients = [socket.create_connection((address.host, address.port or 0), timeout=10) for _ in range(3)]
+        for client in clients:
+            left.append(_is_left(client))
+            client.close()
+    gc.collect()
+    assert all(left)
+
+
+def _is_left(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def test_a_port_in_use_is_an_error_at_once() -> None:

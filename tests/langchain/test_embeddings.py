@@ -159,10 +159,12 @@ def test_a_mistake_in_the_constructor_is_said_and_shows_no_key(mistake: dict[str
     assert_none_in(repr(caught.value))
 
 
-def test_an_address_without_a_key_is_refused() -> None:
-    """As the chat model does: a manifest is data, and a sign-in never goes where data say."""
+def test_an_address_without_a_key_is_refused(studio: Emulator) -> None:
+    """As the chat model does: a manifest is data, and what is kept never goes where data say."""
+    embeddings = QwenPortalEmbeddings(account="studio", base_url="https://example.com/v1")
     with pytest.raises(QwenHostNotAllowedError, match="without api_key="):
-        QwenPortalEmbeddings(base_url="https://example.com/v1")
+        embeddings.embed_query("a text")
+    assert studio.log() == []
 
 
 @pytest.mark.filterwarnings("ignore:The function `load` is in beta")
