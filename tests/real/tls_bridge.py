@@ -10,6 +10,8 @@ from typing import Self
 import trustme
 
 _CHUNK = 65_536
+# Of the loop; a connection that is aborted, or whose handshake failed, is closed in a few.
+_ROUNDS = 10
 
 
 class TlsBridge:
@@ -38,6 +40,7 @@ class TlsBridge:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="tls-bridge")
         self.port = 0
         self.asked: list[str | None] = []
+        self._writers: list[asyncio.StreamWriter] = []
 
     def write_authority(self, path: Path) -> None:
         """Write the certificate that a client must trust, as PEM."""
@@ -61,9 +64,20 @@ class TlsBridge:
         self._ready.set()
         await self._stopped.wait()
         server.close()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        for writer in self._writers:
+            # who is gone says no farewell, for which TLS would wait
+            writer.transport.abort()
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
 
     async def _bridge(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._upstream_port)
+        self._writers.append(upstream_writer)
         async with asyncio.TaskGroup() as both_ways:
             both_ways.create_task(_pass_on(reader, upstream_writer))
             both_ways.create_task(_pass_on(upstream_reader, writer))
