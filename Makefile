@@ -28,7 +28,7 @@ demo: $(INSTALLED) ## sign in, LangChain, LiteLLM, against the embedded emulator
 	$(BIN)/qwen-portal demo
 
 test: $(INSTALLED) ## the test suite against the built wheel, with its coverage gate; no network
-	@echo "The test suite, on all cores (three to five minutes on two of them)."
+	@echo "The test suite, on all cores (ten minutes on two of them)."
 	$(BIN)/coverage erase
 	$(TEST_ENV) $(BIN)/coverage run $(BIN)/pytest -m "not real" $(ON_ALL_CORES)
 	$(BIN)/coverage combine --quiet
