@@ -123,6 +123,8 @@ def test_a_servers_header_ends_no_answer(answers: dict[str, Any]) -> None:
     @example(kind="cut", headers={b"x-request-id": ACCESS.encode()})
     @example(kind="refused", headers={b"x-request-id": ACCESS.encode()})
     @example(kind="refused", headers={b"retry-after": _DATES[0]})
+    @example(kind="refused", headers={b"retry-after": b"Mon, 01 Jan 99999999999999999999 00:00:00 GMT"})
+    @example(kind="refused", headers={b"retry-after": b"1e308"})
     def ask(kind: str, headers: dict[bytes, bytes]) -> None:
         answers.update(kind=kind, headers=headers)
         for way in (
