@@ -188,6 +188,45 @@ def test_a_model_that_does_not_think_then_takes_it(member: "Person", model: str,
     assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize(
+    ("model", "body", "words"),
+    [
+        ("qwen3.8-flash", {"enable_thinking": False}, "The value of the enable_thinking parameter is restricted to True"),
+        ("qwen4-max", {"enable_thinking": False}, "The value of the enable_thinking parameter is restricted to True"),
+        ("qwen3.8-flash", {"reasoning_effort": "high"}, "must be one of: 'none', 'low', 'medium', 'xhigh'"),
+        ("qwen3.8-max", {"reasoning_effort": "max"}, "must be one of: 'none', 'low', 'medium', 'xhigh'"),
+        ("qwen3.8-max-preview", {"reasoning_effort": "none"}, "must be one of: 'low', 'medium', 'xhigh'"),
+        ("qwen4-max", {"reasoning_effort": "default"}, "must be one of: 'none', 'minimal', 'low', 'medium', 'high', "),
+        ("qwen4-max", {"reasoning_effort": "low", "thinking_budget": 9}, "reasoning_effort excludes"),
+        ("qwen4-max", FORCED, "tool_choice"),
+    ],
+)
+def test_a_model_with_efforts_takes_its_own_alone(
+    member: "Person", model: str, body: dict[str, Any], words: str
+) -> None:
+    """VicBilibily/GCMP#384, QwenLM/qwen-code#7659: neither another's word nor another's switch."""
+    answer = member.chat(key="sk-mine", model=model, **body)
+    assert answer.status_code == 400
+    assert words in _error(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        ("qwen3.8-flash", FORCED | {"reasoning_effort": "none"}),
+        ("qwen3.8-flash", {"enable_thinking": True, "thinking_budget": 9}),
+        ("qwen3.8-max", FORCED | {"enable_thinking": False}),
+        ("qwen3.8-max", {"reasoning_effort": "xhigh"}),
+        ("qwen4-max", {"reasoning_effort": "minimal"}),
+        ("qwen4-max", JSON_OBJECT),
+    ],
+)
+def test_a_model_with_efforts_takes_these(member: "Person", model: str, body: dict[str, Any]) -> None:
+    """Its switch and its efforts, and a budget in place of an effort."""
+    answer = member.chat(key="sk-mine", model=model, **body)
+    assert answer.status_code == 200, answer.text
+
+
 def test_the_body_of_the_real_cli_is_accepted(member: "Person") -> None:
     """Metadata, cache marks and the vision flag, as captured from qwen-code 0.12.0."""
     marked = {"type": "text", "text": "You are an agent.", "cache_control": {"type": "ephemeral"}}
