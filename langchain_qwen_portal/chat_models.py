@@ -131,6 +131,10 @@ class ChatQwenPortal(StructuredOutput):
             # image_block("cat.png") reads a file; it makes the block that any LangChain model takes.
 
     Reasoning:
+        ``enable_thinking``, ``thinking_budget`` and ``reasoning_effort`` (``minimal`` to ``max``, ``none``) work with
+        every model that thinks: they are sent in its own words. An effort that it lacks is the next stronger one that
+        it has, or a budget where it knows no efforts; an effort in ``extra_body`` is sent as it is.
+
         .. code-block:: python
 
             thinking = ChatQwenPortal(enable_thinking=True, thinking_budget=500).invoke("What is 17 * 3?")
@@ -227,7 +231,8 @@ class ChatQwenPortal(StructuredOutput):
     """The same with thinking counted in, where the service tells the two apart; the portal gets the smaller of both."""
 
     enable_thinking: bool | None = None
-    """Whether the model reasons before it answers; left to the service if not given."""
+    """Whether the model reasons before it answers; left to the service if not given. ``False`` becomes what switches
+    that very model off; one that always thinks refuses it."""
 
     thinking_budget: int | None = Field(default=None, ge=1)
     """Tokens of reasoning at most."""

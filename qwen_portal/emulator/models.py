@@ -26,6 +26,7 @@ class Model:
         thinking: When it reasons.
         thinks_in_streams_only: Whether it refuses to reason in an answer that is no stream.
         json_while_thinking: Whether it takes response_format json_object while it reasons.
+        videos: Whether it takes video parts.
         efforts: The values of reasoning_effort that it takes; None where any word passes.
         off_by_effort: Whether reasoning_effort "none" alone switches its thinking off.
     """
@@ -37,6 +38,7 @@ class Model:
     thinking: Thinking
     thinks_in_streams_only: bool = False
     json_while_thinking: bool = True
+    videos: bool = False
     efforts: tuple[str, ...] | None = None
     off_by_effort: bool = False
 
@@ -55,6 +57,7 @@ PORTAL_MODELS = {
 # What the key plans sell changes too often for a list; these families were seen in their presets.
 _KEY_FAMILIES = re.compile(r"(qwen|qwq|glm|kimi|deepseek|minimax)[\w.-]*", re.IGNORECASE)
 _SEES_IMAGES = re.compile(r"vl|qwen3\.[5-9]|qwen4|kimi|omni", re.IGNORECASE)
+_SEES_VIDEOS = re.compile(r"qwen3\.[5-7]-plus|qwen3\.8|qwen4|omni")
 _ALIASES = frozenset({"coder-model", "vision-model"})
 
 # The first that fits (docs/protocol.md, Images and thinking).
@@ -101,6 +104,7 @@ def _of_family(name: str) -> Model:
         thinking=next(thinking for pattern, thinking in _THINKING if pattern.search(lower)),
         thinks_in_streams_only=bool(_STREAMS_ONLY.search(lower)),
         json_while_thinking=bool(_JSON_WHILE_THINKING.search(lower)),
+        videos=bool(_SEES_VIDEOS.search(lower)),
         efforts=next((efforts for pattern, efforts in _EFFORTS if pattern.search(lower)), None),
         off_by_effort=bool(_OFF_BY_EFFORT.search(lower)),
     )

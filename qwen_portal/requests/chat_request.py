@@ -14,7 +14,7 @@ from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.requests.endpoints import base_url
 from qwen_portal.requests.extra_headers import checked_headers
 from qwen_portal.requests.history import sendable
-from qwen_portal.requests.thinking_mode import settle_thinking
+from qwen_portal.requests.thinking_mode import EFFORT, settle_thinking
 from qwen_portal.service.models import VISION, model_id, model_on, name_on, output_cap
 from qwen_portal.service.plans import Plan, find_plan
 from qwen_portal.settings import Settings
@@ -85,11 +85,14 @@ class RequestBuilder:
             model: Model id, with or without ``qwen-portal/``.
             stream: Whether to stream.
             params: Further OpenAI parameters; ``extra_body`` is merged last, as OpenAI's SDK does. Ours:
-                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``. A stream asks for the usage unless
-                ``stream_options`` has ``"include_usage": False``, for services that know no such options.
+                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``. ``enable_thinking`` and
+                ``reasoning_effort`` become the words of the model, unless an effort is in ``extra_body``. A stream
+                asks for the usage unless ``stream_options`` has ``"include_usage": False``, for services that know no
+                such options.
 
         Raises:
-            QwenBadRequestError: No messages, an image for a model that takes none, a header that is not the caller's.
+            QwenBadRequestError: No messages, an image for a model that takes none, an effort that no model knows, a
+                header that is not the caller's.
             QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
         """
         plan = find_plan(credential.plan)
@@ -112,7 +115,8 @@ class RequestBuilder:
             _check_images(body["messages"], wanted, plan)
         body["model"] = name_on(plan, wanted)
         body["messages"] = sendable(body["messages"])
-        if refused := settle_thinking(body, model_on(plan, wanted)):
+        as_written = EFFORT in (params.get("extra_body") or {})
+        if refused := settle_thinking(body, model_on(plan, wanted), as_written=as_written):
             self._warn_once("thinking", wanted, f"{wanted} {refused}")
         self._limit_output(body, wanted, limits, _wishes(body, plan))
         body["stream"] = stream

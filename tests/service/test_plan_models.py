@@ -30,6 +30,8 @@ HUGE = 10**9
 THINKING = ("enable_thinking", "reasoning_effort", "thinking_budget")
 
 ON, OFF, NO_EFFORT = {"enable_thinking": True}, {"enable_thinking": False}, {"reasoning_effort": "none"}
+# of a model that thinks unless an effort of none tells it not to
+BY_ITSELF: dict[str, Any] = {}
 
 
 class Facts(NamedTuple):
@@ -56,10 +58,10 @@ _ALWAYS = Facts(131_072, sees=True, forced=None, formatted=ON, schema=True)
 _CODER = Facts(65_536, sees=False, forced=OFF, formatted=OFF, schema=False)
 _QWEN3 = Facts(32_768, sees=False, forced=OFF, formatted=OFF, schema=True)
 MODELS = {
-    "qwen4-max": Facts(384_000, sees=True, forced=NO_EFFORT, formatted=ON, schema=True),
+    "qwen4-max": Facts(384_000, sees=True, forced=NO_EFFORT, formatted=BY_ITSELF, schema=True),
     "qwen3.8-max-preview": _ALWAYS,
     "qwen3.8-max": Facts(131_072, sees=True, forced=OFF, formatted=ON, schema=True),
-    "qwen3.8-flash": Facts(131_072, sees=True, forced=NO_EFFORT, formatted=ON, schema=True),
+    "qwen3.8-flash": Facts(131_072, sees=True, forced=NO_EFFORT, formatted=BY_ITSELF, schema=True),
     "qwen3.7-plus": _PLUS,
     "qwen3.7-max": _PLUS._replace(sees=False),
     "qwen3.6-plus": _PLUS._replace(schema=False),
@@ -160,6 +162,36 @@ def test_the_request_is_the_plans_and_the_models(row: Row, model: str, monkeypat
             assert [body["messages"][0]["content"] for body in pictures] == [PICTURE] * facts.sees
 
 
+_XHIGH = {"reasoning_effort": "xhigh"}
+# Words for off, on and a high effort, where they are others than these.
+WORDS = {
+    "qwen4-max": (NO_EFFORT, BY_ITSELF, {"reasoning_effort": "high"}),
+    "qwen3.8-flash": (NO_EFFORT, BY_ITSELF, _XHIGH),
+    "qwen3.8-max": (OFF, ON, _XHIGH),
+    "qwen3.8-max-preview": (OFF, ON, _XHIGH),
+}
+ELSEWHERE = (OFF, ON, ON | {"thinking_budget": 4_096})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_door_asks_for_thinking_in_the_models_words(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A switch or an effort, and LiteLLM's own third way."""
+    keep(TABLE[1].plan, TABLE[1].key)
+    expected = WORDS.get(model, ELSEWHERE)
+    with answering(lambda request: httpx.Response(200, json=ANSWER), monkeypatch) as asked:
+        for door in DOORS:
+            asked.clear()
+            door(model, HELLO, enable_thinking=False)
+            door(model, HELLO, enable_thinking=True)
+            door(model, HELLO, reasoning_effort="high")
+            door(model, HELLO, reasoning_effort="none")
+            assert tuple(map(thinking, bodies(asked))) == (*expected, expected[0])
+        asked.clear()
+        of_litellm(model, HELLO, thinking={"type": "disabled"})
+        of_litellm(model, HELLO, thinking={"type": "enabled", "budget_tokens": 9})
+        assert list(map(thinking, bodies(asked))) == [expected[0], expected[1] | {"thinking_budget": 9}]
+
+
 @pytest.mark.parametrize(("row", "model"), CASES, ids=[f"{row.plan}-{model}" for row, model in CASES])
 def test_langchains_json_schema_is_the_services_where_the_model_keeps_to_it(
     row: Row, model: str, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +223,9 @@ def test_the_emulated_service_takes_what_is_sent(
         door(model, HELLO, **FORCED)
         door(model, [{"role": "user", "content": "As JSON: 2+2"}], response_format={"type": "json_object"})
         door(model, HELLO, response_format=FORMAT)
+        door(model, HELLO, reasoning_effort="high")
+    for model in ("qwen3.8-flash", "qwen4-max", "vision-model"):
+        door(model, HELLO, enable_thinking=False)
     door("vision-model", IMAGE)
     assert {entry.status for entry in emulator.chats()} == {200}
-    assert len(emulator.chats()) == 21
+    assert len(emulator.chats()) == 29
