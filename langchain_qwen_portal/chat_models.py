@@ -14,9 +14,10 @@ from langchain_qwen_portal.payload import (
     mark_for_caching,
     plain_response_format,
     prefer_call_limit,
-    refuse_local_images,
+    refuse_local_files,
     with_known_roles,
     with_reasoning,
+    with_service_videos,
 )
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
@@ -129,6 +130,9 @@ class ChatQwenPortal(StructuredOutput):
             question = [{"type": "text", "text": "What is this?"}, image_block("https://example.com/cat.png")]
             print(ChatQwenPortal(model="vision-model").invoke([HumanMessage(question)]).text)
             # image_block("cat.png") reads a file; it makes the block that any LangChain model takes.
+
+        Video is for the models whose profile says so, as LangChain's block (``{"type": "video", "url": …}``, or
+        ``base64`` with ``mime_type``) or the service's own ``video_url``; the others refuse it before the request.
 
     Reasoning:
         ``enable_thinking``, ``thinking_budget`` and ``reasoning_effort`` (``minimal`` to ``max``, ``none``) work with
@@ -244,7 +248,7 @@ class ChatQwenPortal(StructuredOutput):
     """Replaces the known cap on output tokens."""
 
     allow_images: bool = False
-    """Whether to send images to a model that is known to take text only."""
+    """Whether to send images and videos to a model that is known to take none."""
 
     prompt_caching: bool = False
     """Whether to mark prompts for the service's cache: a first reading then costs more, a repeated one less."""
@@ -319,13 +323,14 @@ class ChatQwenPortal(StructuredOutput):
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        messages = self._convert_input(input_).to_messages()
+        payload = super()._get_request_payload(with_service_videos(messages), stop=stop, **kwargs)
         payload = plain_response_format(
             prefer_call_limit(self._filter_disabled_params(**payload), kwargs), self._strictness
         )
-        payload = with_reasoning(with_known_roles(payload), self._convert_input(input_).to_messages())
+        payload = with_reasoning(with_known_roles(payload), messages)
         with translated():
-            refuse_local_images(payload)
+            refuse_local_files(payload)
         if payload.pop("prompt_caching", None):
             payload = mark_for_caching(payload)
         if self.default_headers:

@@ -41,7 +41,7 @@ def model_profile(model: str, plan: Plan) -> ModelProfile | None:
         pdf_inputs=False,
         pdf_tool_message=False,
         audio_inputs=False,
-        video_inputs=False,
+        video_inputs="video" in row.inputs,
         text_outputs=True,
         image_outputs=False,
         audio_outputs=False,

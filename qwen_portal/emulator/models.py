@@ -57,7 +57,7 @@ PORTAL_MODELS = {
 # What the key plans sell changes too often for a list; these families were seen in their presets.
 _KEY_FAMILIES = re.compile(r"(qwen|qwq|glm|kimi|deepseek|minimax)[\w.-]*", re.IGNORECASE)
 _SEES_IMAGES = re.compile(r"vl|qwen3\.[5-9]|qwen4|kimi|omni", re.IGNORECASE)
-_SEES_VIDEOS = re.compile(r"qwen3\.[5-7]-plus|qwen3\.8|qwen4|omni")
+_SEES_VIDEOS = re.compile(r"qwen3\.[5-7]-plus|qwen3\.8|qwen4|qwen3-vl|omni")
 _ALIASES = frozenset({"coder-model", "vision-model"})
 
 # The first that fits (docs/protocol.md, Images and thinking).

@@ -145,7 +145,7 @@ VIDEOS = [
 def test_a_video_is_for_models_that_watch(member: "Person", part: dict[str, Any]) -> None:
     """By address or as frames; others find it an unexpected item."""
     message = [USER | {"content": [{"type": "text", "text": "What is it?"}, part]}]
-    for model, status in (("qwen3.7-plus", 200), ("qwen3.8-flash", 200), ("qwen3.7-max", 400), ("qwen3-vl-plus", 400)):
+    for model, status in (("qwen3.7-plus", 200), ("qwen3.8-flash", 200), ("qwen3.7-max", 400), ("qwen-plus", 400)):
         assert member.chat(key="sk-mine", model=model, messages=message).status_code == status
     assert UNEXPECTED in _error(member.chat(messages=message))["message"]
     for odd in ({"type": "video_url", "video_url": "x"}, {"type": "video", "video": []}):
