@@ -47,8 +47,9 @@ def model_profile(model: str, plan: Plan) -> ModelProfile | None:
         audio_outputs=False,
         video_outputs=False,
         reasoning_output=row.thinks != "never",
+        reasoning_effort_levels=list(row.efforts),
         tool_calling=True,
-        tool_choice=True,
+        tool_choice=row.can_be_forced,
         tool_call_streaming=True,
         # Where no schema is kept to, agents ask through a tool.
         structured_output=row.json_schema,
