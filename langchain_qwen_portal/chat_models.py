@@ -101,7 +101,10 @@ class ChatQwenPortal(StructuredOutput):
 
     Structured output:
         Methods ``function_calling`` (the default), ``json_mode`` (the prompt must say "json" and describe the keys),
-        and ``json_schema``, which is ``function_calling`` for a model that is not known to keep to a schema.
+        and ``json_schema``. The first and the last stand in for each other: a model that always thinks cannot be made
+        to call a tool, so it is sent the schema (qwen3.8-max on the Token Plan), and one that is not known to keep to
+        a schema is made to call a tool. Of who can do neither (qwq-plus) an answer in text is read as JSON, and an
+        ``OutputParserException`` says so if it is none.
 
         .. code-block:: python
 
