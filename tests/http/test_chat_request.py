@@ -283,4 +283,7 @@ def test_the_catalogue_tells_a_plans_limits() -> None:
         "max_output": 8_192,
         "inputs": ["text", "image"],
         "thinking": False,
+        "thinks": "never",
+        "efforts": [],
+        "json_schema": False,
     }

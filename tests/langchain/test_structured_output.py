@@ -236,8 +236,8 @@ def test_a_model_that_cannot_be_forced_there_is_sent_the_schema(
 
     model = ChatQwenPortal(model="qwen3.8-max", api_key=PLAN_KEYS[plan], plan=plan)
     with answering(answer, monkeypatch) as requests:
-        answer: Any = ask(model.with_structured_output(Joke, **asked), PROMPT)
-    assert answer == Joke(**JOKE)
+        given: Any = ask(model.with_structured_output(Joke, **asked), PROMPT)
+    assert given == Joke(**JOKE)
     (body,) = (json.loads(request.content) for request in requests)
     is_forced = plan == "studio" and asked != ASKED[-1]
     assert ("tools" in body, "response_format" in body) == (is_forced, not is_forced)

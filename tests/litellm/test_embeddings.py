@@ -176,7 +176,8 @@ def test_who_has_no_sign_in_or_a_wrong_key_reads_what_to_do(
 ) -> None:
     """The same error as a chat's, to the letter but for the request's id."""
     monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
-    for given in ({}, {"api_key": "sk-bad", "qwen_plan": "studio"}, {"api_key": "sk-x", "qwen_plan": "nowhere"}):
+    keys: list[dict[str, Any]] = [{}, {"api_key": "sk-bad", "qwen_plan": "studio"}]
+    for given in (*keys, {"api_key": "sk-x", "qwen_plan": "nowhere"}):
         said = []
         for refused in (ask, call):
             with pytest.raises((exceptions.AuthenticationError, exceptions.BadRequestError)) as caught:
