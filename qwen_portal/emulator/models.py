@@ -1,7 +1,7 @@
 """The models the emulated service offers: names behind the aliases, output caps, modalities, ways to think."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -92,6 +92,12 @@ def find_model(name: str, *, key: bool, aliases: bool = True) -> Model | None:
     if key and name not in _ALIASES and _KEY_FAMILIES.fullmatch(name):
         return _of_family(name)
     return None
+
+
+def always_thinking(model: Model) -> Model:
+    """The model where its thinking cannot be switched off."""
+    efforts = model.efforts and tuple(effort for effort in model.efforts if effort != "none")
+    return replace(model, thinking=Thinking.ALWAYS, efforts=efforts)
 
 
 def _of_family(name: str) -> Model:

@@ -243,6 +243,24 @@ def test_a_model_that_cannot_be_forced_there_is_sent_the_schema(
     assert ("tools" in body, "response_format" in body) == (is_forced, not is_forced)
 
 
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+@pytest.mark.parametrize("plan", PLAN_KEYS)
+def test_the_emulated_plan_takes_what_is_sent(
+    asked: dict[str, Any], plan: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows a plan by its host's name, and has its own idea of who can be forced there."""
+
+    def forward(request: httpx.Request) -> httpx.Response:
+        headers = {name: request.headers[name] for name in ("host", "authorization", "content-type")}
+        return httpx.post(f"{emulator.url}{request.url.path}", headers=headers, content=request.content)
+
+    model = ChatQwenPortal(model="qwen3.8-max", api_key=PLAN_KEYS[plan], plan=plan)
+    with answering(forward, monkeypatch):
+        answer: Any = model.with_structured_output(Joke, **asked).invoke(PROMPT)
+    assert isinstance(answer, Joke)
+    assert [chat.status for chat in emulator.chats()] == [200]
+
+
 @pytest.mark.parametrize("schema", [Joke, JokeDict, {"name": "Joke", "parameters": Joke.model_json_schema()}], ids=str)
 def test_a_model_that_always_thinks_answers_with_the_schemas_data(
     schema: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
