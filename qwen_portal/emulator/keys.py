@@ -39,11 +39,13 @@ _CODING_MODELS = ("qwen3.5-plus", "qwen3.6-plus", "qwen3.7-plus", "qwen3-coder-p
 _PAID_MODELS = ("qwen3.6-plus", "qwen3.7-plus", "qwen3.7-max", "qwen3.8-max", "qwen3.8-flash", "text-embedding-v4")
 _INCORRECT = "Incorrect API key provided."
 _EXPIRED = "invalid access token or token expired"
-_TOKEN = r"token-plan\..*"
+_SUBSCRIBED = r"token-plan\..*"
 # The first that fits.
 _ADDRESSES = (
     _Address(r"coding(-intl)?\.dashscope\..*", r"sk-sp-.*", 401, "invalid_api_key", _EXPIRED, _CODING_MODELS),
-    _Address(_TOKEN, r"sk-(?!ws-).*", 403, "invalid_api_key", "invalid api-key", _PAID_MODELS[:-1], r"qwen3\.8-max.*"),
+    _Address(
+        _SUBSCRIBED, r"sk-(?!ws-).*", 403, "invalid_api_key", "invalid api-key", _PAID_MODELS[:-1], r"qwen3\.8-max.*"
+    ),
     _Address(r".*\.(aliyuncs|qwencloudapi)\.com", r"sk-(?!sp-).*", 401, "invalid_api_key", _INCORRECT, _PAID_MODELS),
     _Address(r".*", r"sk-.*", 401, "invalid_api_key", _EXPIRED, (*_CODING_MODELS, *_PAID_MODELS[2:])),
 )
