@@ -225,7 +225,7 @@ class Exchange:
 
     def _keep_the_right_key(self) -> str:
         if self.account.kind == "env":
-            return "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN (or api_key= and plan=)."
+            return "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN, or the arguments that gave the key and its plan."
         return f"Keep the right key: `qwen-portal login --plan PLAN {shell_quote(self.account.label)}`."
 
     def _not_allowed(self, error: QwenAPIError) -> QwenAPIError:
