@@ -38,10 +38,10 @@ def measured_if_chosen(item: pytest.Item) -> Iterator[None]:
     kept = {name: os.environ.pop(name) for name in _FOR_PROGRAMS if name in os.environ}
     # coverage.py's own stop and start look at every module that is loaded, which takes longer than most tests
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type] # typeshed lacks what threading.gettrace() may return
+    threading.settrace(None)
     try:
         yield
     finally:
-        threading.settrace(traced_threads)  # type: ignore[arg-type]
+        threading.settrace(traced_threads)
         sys.settrace(traced)
         os.environ |= kept
