@@ -78,6 +78,15 @@ def check_store(session: Session) -> None:
         )
 
 
+def check_room(accounts: Accounts) -> None:
+    """Find out whether one more account could be kept, before a person is asked whether to import it.
+
+    Raises:
+        QwenStoreError: It could not; the hint says what helps.
+    """
+    accounts.check_place(free_label(None, [account.label for account in accounts.list()]))
+
+
 def moves(accounts: Accounts, file: SignInFile) -> list[Move]:
     """Choose a label for each sign-in of a file; no account that is here is ever replaced.
 

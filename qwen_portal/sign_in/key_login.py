@@ -62,12 +62,11 @@ def add_key(
         QwenStoreError: The key could not be kept.
         QwenError: The plan takes no keys, the key is known to be of another plan, or this was cancelled.
     """
-    found = key_plan(plan)
+    name, found = check_ready(session, label, plan)
     if token(api_key.reveal()) is None:
         raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
     check_key(api_key, found)
-    name, credential = new_label(label), Credential.from_key(api_key, plan=found.name)
-    session.accounts.check_place(name)
+    credential = Credential.from_key(api_key, plan=found.name)
     result, why = "unchecked", ""
     if check:
         try:
@@ -80,6 +79,26 @@ def add_key(
     account = session.accounts.signed_in(name, credential)
     show(LoginEvent("success", account=account.label, store=account.store, trial=result, message=why))
     return account
+
+
+def check_ready(session: Session, label: str | None, plan: str) -> tuple[str, Plan]:
+    """Find out whether a key of a plan could be kept, before a person is asked for one.
+
+    Args:
+        session: Settings, accounts and tokens.
+        label: Account label; ``"default"`` if not given.
+        plan: A plan that takes keys, or an https URL.
+
+    Returns:
+        The label that it is to be kept under, and the plan.
+
+    Raises:
+        QwenStoreError: It could not be kept; the hint says what helps.
+        QwenError: The plan takes no keys, or the label is none.
+    """
+    found, name = key_plan(plan), new_label(label)
+    session.accounts.check_place(name)
+    return name, found
 
 
 def _checked(session: Session, label: str, credential: Credential, plan: Plan, *, force: bool) -> tuple[str, str]:
