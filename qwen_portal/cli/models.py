@@ -8,7 +8,7 @@ import click
 from qwen_portal.cli.offered import offered
 from qwen_portal.cli.table import table
 from qwen_portal.client import PortalClient
-from qwen_portal.service.models import CATALOGUE, described
+from qwen_portal.service.models import CATALOGUE, described, known_ids
 from qwen_portal.session import Session
 
 
@@ -19,7 +19,7 @@ def command(*, remote: bool, as_json: bool) -> None:
     """List the models, as they are on your plan.
 
     Without --remote no request is made. With it the service's own list follows the two ids, with what the catalogue
-    knows of each. Other ids than these are sent to the service as they are.
+    knows of each; of a service that publishes none, the catalogue's ids. Other ids are sent to the service as they are.
     """
     models = _offered() if remote else PortalClient().models()
     if as_json:
@@ -33,9 +33,16 @@ def _offered() -> list[dict[str, Any]]:
     """Return the two ids and what the service of the account in use lists, each with whether it is listed."""
     session = Session()
     account = session.choose()
-    listed = offered(session, account)
-    rows = [described(account.plan, model) for model in dict.fromkeys((*CATALOGUE, *listed))]
-    return [{**row, "offered": row["name"] in listed} for row in rows]
+    offer = offered(session, account)
+    if offer.ids is None:
+        click.echo(
+            f"{offer.host} publishes no list of models. These are the catalogue's, whether it offers them or not; "
+            "`qwen-portal check -m MODEL` asks it for one.",
+            err=True,
+        )
+    ids = known_ids() if offer.ids is None else offer.ids
+    rows = [described(account.plan, model) for model in dict.fromkeys((*CATALOGUE, *ids))]
+    return [{**row, "offered": None if offer.ids is None else row["name"] in offer.ids} for row in rows]
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:

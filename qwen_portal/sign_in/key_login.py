@@ -9,13 +9,11 @@ from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import (
     QwenAPIError,
     QwenAuthenticationError,
-    QwenBadRequestError,
     QwenError,
-    QwenModelNotFoundError,
     QwenPlanNotForProgramsError,
 )
 from qwen_portal.http.exchange import Exchange
-from qwen_portal.http.model_list import list_models
+from qwen_portal.http.model_list import has_no_list, list_models
 from qwen_portal.http.transport import send
 from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.secrets import Secret
@@ -30,8 +28,6 @@ from qwen_portal.untrusted_json import token
 # For one small request, retries included: a person waits for it.
 _SECONDS = 20.0
 _RETRIES = 1
-_FORBIDDEN, _NOT_IMPLEMENTED = 403, 501
-_OK = 200
 
 
 def add_key(
@@ -161,16 +157,10 @@ def _lists_models(session: Session, account: Account, credential: Credential) ->
     try:
         list_models(account, credential, session.settings, auth, timeout=_SECONDS)
     except QwenAPIError as exc:
-        if not _is_refused(exc) and _has_no_list(exc):
+        if has_no_list(exc):
             return False
         raise
     return True
-
-
-def _has_no_list(error: QwenAPIError) -> bool:
-    if isinstance(error, QwenModelNotFoundError | QwenBadRequestError):
-        return True
-    return error.kind is None and error.status in {_OK, _FORBIDDEN, _NOT_IMPLEMENTED}
 
 
 def _chat(session: Session, account: Account, credential: Credential) -> None:
