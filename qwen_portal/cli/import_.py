@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from qwen_portal.account.cli_keys import CliKey
+from qwen_portal.account.cli_keys import CLI_KEY_NAMES, CliKey
 from qwen_portal.account.registry import Accounts
 from qwen_portal.cli.group import tell
 from qwen_portal.errors import QwenError
@@ -16,7 +16,7 @@ from qwen_portal.sign_in.key_importing import KeyFile, account_of, copy_key, fin
 
 
 @click.command("import")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(file: Path | None, *, yes: bool) -> None:
     """Move the sign-in of the qwen CLI, or of an older tool, here; copy the CLI's API keys.
@@ -32,11 +32,12 @@ def command(file: Path | None, *, yes: bool) -> None:
     check_store(session)
     keys = _find_keys(file)
     found = [] if file is not None and keys is not None else find(session, file)
+    if keys is not None and not keys.keys:
+        if not found:
+            raise _nothing(f' {keys.path} has none of {", ".join(CLI_KEY_NAMES)} in its "env".')
+        keys = None
     if not found and keys is None:
-        raise QwenError(
-            "Neither the qwen CLI nor an older tool has a sign-in or an API key here.",
-            hint="Run `qwen-portal login`, or name a file: `qwen-portal import FILE`.",
-        )
+        raise _nothing()
     if _tell(session.accounts, keys, found):
         check_room(session.accounts)
     if not yes:
@@ -49,6 +50,13 @@ def command(file: Path | None, *, yes: bool) -> None:
             click.echo(f"{what} {moved.label!r} from {each.path}, where it is no longer.", err=True)
     if failures:
         raise failures[0]
+
+
+def _nothing(settings: str = "") -> QwenError:
+    return QwenError(
+        f"Neither the qwen CLI nor an older tool has a sign-in or an API key here.{settings}",
+        hint="Run `qwen-portal login`, or name a file: `qwen-portal import FILE`.",
+    )
 
 
 def _find_keys(file: Path | None) -> KeyFile | None:
