@@ -188,10 +188,11 @@ def usage(days: float = 7, account: str | None = None) -> list[dict[str, Any]]:
 
     Returns:
         One dict per request, oldest first: ``time`` (seconds since the epoch), ``account`` and ``plan`` (``None`` for
-        the qwen command), ``model`` (the name that was sent), ``prompt_tokens``, ``completion_tokens``,
-        ``cached_tokens``, ``reasoning_tokens`` (each ``None`` if nobody said), ``milliseconds``,
-        ``first_milliseconds`` (until a stream's first content), ``status`` (HTTP), ``outcome`` (``"ok"``,
-        ``"closed"`` for a stream left early, ``"cancelled"``, or the error's class) and ``on_quota``.
+        the qwen command; of a key that is not kept the account is ``"env"`` or ``"api_key="``), ``model`` (the name
+        that was sent), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``, ``reasoning_tokens`` (each
+        ``None`` if nobody said), ``milliseconds``, ``first_milliseconds`` (until a stream's first content),
+        ``status`` (HTTP), ``outcome`` (``"ok"``, ``"closed"`` for a stream left early, ``"cancelled"``, or the
+        error's class) and ``on_quota``.
 
     Raises:
         QwenStoreError: The ledger cannot be read.

@@ -42,6 +42,7 @@ class Settings(NamedTuple):
         client_id: OAuth client id.
         api_key: A key used as it is and never stored, or ``None``.
         plan: The plan of ``api_key``, or ``None``.
+        key_is_argument: Whether ``api_key`` came as an argument, not from the environment.
         allowed_hosts: Further ``host[:port]`` entries a bearer may go to.
         timeout: Seconds for one whole answer.
         on_quota: What to try in turn when a quota is used up, of STRATEGIES; nothing for ``error``.
@@ -60,6 +61,7 @@ class Settings(NamedTuple):
     client_id: str = CLIENT_ID
     api_key: Secret | None = None
     plan: str | None = None
+    key_is_argument: bool = False
     allowed_hosts: tuple[str, ...] = ()
     timeout: float = 600.0
     on_quota: tuple[str, ...] = ("switch", "degrade")
@@ -137,6 +139,7 @@ def load_settings(
         client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
         api_key=_key(key) if key else None,
         plan=plan or env("QWEN_PORTAL_PLAN"),
+        key_is_argument=bool(api_key),
         allowed_hosts=_hosts(env("QWEN_PORTAL_ALLOWED_HOSTS") or ""),
         timeout=_seconds("QWEN_PORTAL_TIMEOUT", timeout if timeout is not None else env("QWEN_PORTAL_TIMEOUT"), 600.0),
         on_quota=_strategies(on_quota if on_quota is not None else env("QWEN_PORTAL_ON_QUOTA") or "switch,degrade"),

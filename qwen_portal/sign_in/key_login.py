@@ -18,11 +18,10 @@ from qwen_portal.http.transport import send
 from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import CODER
-from qwen_portal.service.plans import PLANS, Plan, plans_of_key
+from qwen_portal.service.plans import Plan
 from qwen_portal.session import Session
 from qwen_portal.sign_in.device_flow import Cancellation, LoginEvent, Show
 from qwen_portal.storage.credential import Credential
-from qwen_portal.text import shell_quote
 from qwen_portal.untrusted_json import token
 
 # For one small request, retries included: a person waits for it.
@@ -105,19 +104,8 @@ def _checked(session: Session, label: str, credential: Credential, plan: Plan, *
         if force:
             return "refused", exc.message
         exc.message += " It is not kept."
-        if exc.kind == "key" and (others := _plans_alike(credential.access_token, plan)):
-            exc.hint = (
-                f"Keys of {', '.join(others)} begin alike: `qwen-portal login --plan PLAN {shell_quote(label)}`, with "
-                "the plan that it is of."
-            )
         raise
     return ("unknown", why) if why else ("works", "")
-
-
-def _plans_alike(key: Secret, plan: Plan) -> list[str]:
-    """Return the plans that a key may be of by its beginning, besides the one that refused it."""
-    others = (each for each in PLANS.values() if each.name != plan.name)
-    return [each.name for each in others if key.reveal().startswith(each.keys) and not plans_of_key(key, each)]
 
 
 def ask_service(session: Session, label: str, credential: Credential, plan: Plan) -> str:

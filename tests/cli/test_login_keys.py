@@ -64,6 +64,7 @@ def test_a_key_that_cannot_serve_is_not_kept(
     assert words in result.stderr
     assert all(name in result.stderr for name in named)
     assert_none_in(result.output, [key])
+    assert ("Terms of token, token-intl" in result.stderr) == (named == INTERACTIVE)
     assert qwen_portal.accounts() == []
 
 
