@@ -5,11 +5,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from qwen_portal.errors import QwenError
+from qwen_portal.errors import QwenError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.service.hosts import ArgumentUrl, origin, user_url
 from qwen_portal.untrusted_json import token
@@ -26,6 +26,8 @@ _LONGEST = 31_536_000.0
 
 STRATEGIES: tuple[str, ...] = ("switch", "degrade", "cli")
 PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
+# What other programs' switches take, and nobody means as the name of a folder.
+_SWITCHES = {"true", "false", "yes", "no", "on", "off"}
 _PLACES = {"auto", "keyring", "file", "qwen-cli", "memory"}
 
 
@@ -134,8 +136,8 @@ def load_settings(
         home=home,
         account=env("QWEN_PORTAL_ACCOUNT"),
         store=_place(store or env("QWEN_PORTAL_STORE") or (f"file:{token_path}" if token_path else "auto")),
-        oauth_url=user_url(oauth_url) if oauth_url else OAUTH_URL,
-        base_url=user_url(base_url) if base_url else None,
+        oauth_url=_url("QWEN_PORTAL_OAUTH_URL", oauth_url) if oauth_url else OAUTH_URL,
+        base_url=_url("QWEN_PORTAL_BASE_URL (or base_url=)", base_url) if base_url else None,
         client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
         api_key=_key(key) if key else None,
         plan=plan or env("QWEN_PORTAL_PLAN"),
@@ -199,9 +201,23 @@ def configure_logging(level: str | None) -> None:
         logger.addHandler(handler)
 
 
+def _url(name: str, value: str) -> str:
+    """Read an address; the error about it names the variable."""
+    try:
+        return user_url(value)
+    except QwenHostNotAllowedError as exc:
+        exc.message = f"{name}: {exc.message[0].lower()}{exc.message[1:]}"
+        raise
+
+
 def _log_folder(value: str, home: Path) -> Path | None:
     if value in {"0", "1"}:
         return home / "logs" if value == "1" else None
+    if value.lower() in _SWITCHES or value.isdecimal():
+        raise QwenError(
+            f"QWEN_PORTAL_REQUEST_LOG is {printable(value, limit=60)!r}.",
+            hint=f"It takes a folder, or 1 for {home / 'logs'}; nothing is no log. A folder of that name is ./{value}.",
+        )
     return Path(value).expanduser().absolute()
 
 
@@ -253,10 +269,9 @@ def _key(key: Secret) -> Secret:
 
 def _hosts(value: str) -> tuple[str, ...]:
     entries = [entry.strip().lower() for entry in value.split(",") if entry.strip()]
-    check: Callable[[str], str] = user_url
     for entry in entries:
         if "/" in entry:
             msg = f"QWEN_PORTAL_ALLOWED_HOSTS holds {printable(entry, limit=120)!r}."
             raise QwenError(msg, hint="It takes host or host:port entries, separated by commas.")
-        check(entry)
+        _url("QWEN_PORTAL_ALLOWED_HOSTS", entry)
     return tuple(entries)

@@ -45,6 +45,10 @@ def test_the_aliases_of_older_tools_work() -> None:
         ("QWEN_PORTAL_TIMEOUT", "1e10"),
         ("QWEN_PORTAL_LOG", "loud"),
         ("QWEN_PORTAL_ALLOWED_HOSTS", "https://x.example/path"),
+        ("QWEN_PORTAL_ALLOWED_HOSTS", "http://x.example"),
+        ("QWEN_PORTAL_OAUTH_URL", "http://x.example"),
+        ("QWEN_PORTAL_BASE_URL", "https://x.example/?a=b"),
+        *(("QWEN_PORTAL_REQUEST_LOG", value) for value in ("true", "TRUE", "yes", "on", "no", "Off", "2", "00")),
     ],
 )
 def test_a_wrong_value_is_told_by_the_variables_name(name: str, value: str) -> None:
@@ -52,6 +56,16 @@ def test_a_wrong_value_is_told_by_the_variables_name(name: str, value: str) -> N
     with pytest.raises(QwenError, match=name) as caught:
         load_settings(environ={name: value})
     assert caught.value.hint
+
+
+def test_a_folder_for_requests_may_have_any_name_that_says_folder() -> None:
+    """The error about a word that other programs' switches take says how."""
+    with pytest.raises(QwenError) as caught:
+        load_settings(environ={"QWEN_PORTAL_REQUEST_LOG": "true", "QWEN_PORTAL_HOME": "/x"})
+    assert "1 for /x/logs" in caught.value.hint
+    assert "A folder of that name is ./true" in caught.value.hint
+    for value in ("./true", "truth", "/tmp/1"):  # noqa: S108 - nothing is written there
+        assert load_settings(environ={"QWEN_PORTAL_REQUEST_LOG": value}).request_log == Path(value).absolute()
 
 
 @pytest.mark.parametrize("name", ["QWEN_PORTAL_OAUTH_URL", "QWEN_PORTAL_BASE_URL"])

@@ -227,3 +227,4 @@ def test_a_log_that_cannot_be_written_fails_no_request(
     (said,) = (record.getMessage() for record in caplog.records)
     assert said.startswith("requests are not logged: ")
     assert str(folder) in said
+    assert said.endswith("name another one in QWEN_PORTAL_REQUEST_LOG. (said once)")
