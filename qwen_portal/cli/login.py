@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 
+from qwen_portal.cli.options import refuse
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import KEY_PLANS, OAUTH
@@ -43,7 +44,9 @@ _NAME = r"[A-Z_][A-Z0-9_]{0,63}"
     help="Keep the sign-in in a plain file that only you can read, not in the keyring.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     account: str | None,
     plan: str,
     *,
@@ -64,7 +67,7 @@ def command(
     The plan's service is then asked, with one small request, whether it takes the key. A key that it refuses is not
     kept (exit code 4); one that could not be tried is.
     """
-    _check_usage(plan, from_stdin=api_key_stdin, variable=api_key_env)
+    _check_usage(ctx, plan, from_stdin=api_key_stdin, variable=api_key_env)
     screen = None if as_json else default_display(open_browser=False if no_browser else None, qr=not no_qr)
     events = _Events(screen)
     try:
@@ -106,15 +109,20 @@ class _Events:
             self(LoginEvent("error", message=message))
 
 
-def _check_usage(plan: str, *, from_stdin: bool, variable: str | None) -> None:
+def _check_usage(ctx: click.Context, plan: str, *, from_stdin: bool, variable: str | None) -> None:
     """Refuse options that do not go together.
 
     Raises:
-        click.UsageError: There is a key for the device sign-in, or more than one key.
+        click.UsageError: There is a key for the device sign-in, more than one key, or an option that means nothing for
+            this plan.
     """
     if plan == OAUTH and (from_stdin or variable is not None):
         option = "--api-key-stdin" if from_stdin else "--api-key-env"
         raise click.UsageError(f"{option} needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
+    if plan == OAUTH:
+        refuse(ctx, {"no_check", "force"}, "for the device sign-in: they are about an API key, which needs --plan")
+    else:
+        refuse(ctx, {"no_browser", "no_qr"}, "with an API key, which is kept without a browser")
     if from_stdin and variable is not None:
         raise click.UsageError("Take the key from --api-key-stdin or --api-key-env, not both.")
 
