@@ -196,17 +196,18 @@ def usage(days: float = 7, account: str | None = None) -> list[dict[str, Any]]:
 
     Raises:
         QwenStoreError: The ledger cannot be read.
-        QwenError: ``days`` is no number above 0.
+        QwenError: ``days`` is no number above 0, or ``account`` no label.
 
     Example:
         >>> pandas.DataFrame(qwen_portal.usage(days=30)).groupby("model")["completion_tokens"].sum()
     """
+    from qwen_portal.storage.index import check_label
     from qwen_portal.storage.usage_ledger import UsageLedger, days_ago
     from qwen_portal.storage.write_behind import flush
 
-    since = days_ago(days)
+    since, label = days_ago(days), None if account is None else check_label(account)
     flush()
-    return [row._asdict() for row in UsageLedger(Session().settings.home).rows(since, account)]
+    return [row._asdict() for row in UsageLedger(Session().settings.home).rows(since, label)]
 
 
 def close() -> None:

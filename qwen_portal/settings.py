@@ -121,6 +121,8 @@ def load_settings(
         QwenError: A variable has a value it cannot have; the message names it.
         QwenHostNotAllowedError: An address is malformed or not https.
     """
+    for name, value in (("store", store), ("base_url", base_url), ("client_id", client_id), ("plan", plan)):
+        _check_text(name, value)
     env = _Variables(environ)
     # a frame of an error is shown with what it has, and this has every secret of the user's
     del environ
@@ -150,6 +152,11 @@ def load_settings(
         request_log=_log_folder(log, home) if log else None,
         argued=argued,
     )
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise QwenError(f"{name} is {value!r:.60}.", hint="It takes a text.")
 
 
 def _argued(base_url: str | None, plan: str | None, env: _Variables) -> frozenset[str]:
@@ -250,8 +257,11 @@ def _seconds(name: str, value: str | float | None, default: float) -> float:
 
 
 def _strategies(value: str | Iterable[str]) -> tuple[str, ...]:
-    entries = value.split(",") if isinstance(value, str) else value
-    names = tuple(dict.fromkeys(name.strip().lower() for name in entries))
+    try:
+        entries = value.split(",") if isinstance(value, str) else list(value)
+        names = tuple(dict.fromkeys(name.strip().lower() for name in entries))
+    except (TypeError, AttributeError):
+        names = ()
     if names == ("error",):
         return ()
     if not names or set(names) - set(STRATEGIES):

@@ -56,6 +56,9 @@ def find_plan(name: str) -> Plan:
         QwenError: No such plan; the message lists them.
         QwenHostNotAllowedError: The URL is malformed or not https.
     """
+    # a caller of Python's may pass anything
+    if not isinstance(name, str):
+        raise QwenError(f"A plan is a text, not {name!r:.60}.", hint=_plans())
     if name in PLANS:
         return PLANS[name]
     if "://" in name:
