@@ -12,6 +12,7 @@ import pytest
 import qwen_portal
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreUnavailableError
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.index_location import lock_path
@@ -196,13 +197,12 @@ def test_without_a_keyring_the_functions_send_nothing(
     assert emulator.log() == []
 
 
-@pytest.mark.usefixtures("no_keyring", "unmeasured")
-@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is a POSIX thing")
 @pytest.mark.parametrize("plan", ["gold", "studio:Ws@cn-beijing", "http://example.com/v1"])
-def test_a_plan_that_is_none_is_said_before_a_key_is_asked_for(plan: str) -> None:
+def test_a_plan_that_is_none_is_said_before_a_key_is_asked_for(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor should anybody type one for nothing there."""
-    with at_terminal("login", "--insecure-storage", "--plan", plan) as (program, person):
-        os.write(person, f"{KEY}\n".encode())
-        _, said = program.communicate(timeout=LIMIT)
-    assert program.returncode == 1
-    assert "API key of the plan" not in said
+    asked = list[str]()
+    monkeypatch.setattr("qwen_portal.cli.login._api_key", lambda plan, **ways: asked.append(plan) or Secret(KEY))
+    assert run("login", "--plan", plan).exit_code == 1
+    assert asked == []
+    assert run("login", "--plan", "coding", "--no-check").exit_code == 0
+    assert asked == ["coding"]
