@@ -120,7 +120,7 @@ def _check_usage(ctx: click.Context, plan: str, *, from_stdin: bool, variable: s
         option = "--api-key-stdin" if from_stdin else "--api-key-env"
         raise click.UsageError(f"{option} needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
     if plan == OAUTH:
-        refuse(ctx, {"no_check", "force"}, "for the device sign-in: they are about an API key, which needs --plan")
+        refuse(ctx, {"no_check", "force"}, "for the device sign-in: it is about an API key, which needs --plan")
     else:
         refuse(ctx, {"no_browser", "no_qr"}, "with an API key, which is kept without a browser")
     if from_stdin and variable is not None:
