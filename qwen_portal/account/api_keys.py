@@ -34,7 +34,12 @@ def given_account(settings: Settings) -> Account | None:
             "an address that an argument names.",
             hint="Pass api_key= too, or set QWEN_PORTAL_PLAN or QWEN_PORTAL_BASE_URL if you trust the address.",
         )
-    plan = key_plan(place)
+    try:
+        plan = key_plan(place)
+    except QwenError as exc:
+        named = "plan= or QWEN_PORTAL_PLAN" if settings.key_is_argument else "QWEN_PORTAL_PLAN"
+        exc.message = f"{named}: {exc.message[0].lower()}{exc.message[1:]}"
+        raise
     if settings.base_url is None:
         check_key(settings.api_key, plan)
     if settings.key_is_argument:

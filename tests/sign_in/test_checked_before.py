@@ -201,7 +201,12 @@ def test_without_a_keyring_the_functions_send_nothing(
 def test_a_plan_that_is_none_is_said_before_a_key_is_asked_for(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor should anybody type one for nothing there."""
     asked = list[str]()
-    monkeypatch.setattr("qwen_portal.cli.login._api_key", lambda plan, **ways: asked.append(plan) or Secret(KEY))
+
+    def ask(plan: str, **ways: object) -> Secret:
+        asked.append(plan)
+        return Secret(KEY)
+
+    monkeypatch.setattr("qwen_portal.cli.login._api_key", ask)
     assert run("login", "--plan", plan).exit_code == 1
     assert asked == []
     assert run("login", "--plan", "coding", "--no-check").exit_code == 0
