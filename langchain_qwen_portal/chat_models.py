@@ -14,9 +14,10 @@ from langchain_qwen_portal.payload import (
     mark_for_caching,
     plain_response_format,
     prefer_call_limit,
-    refuse_local_images,
+    refuse_local_files,
     with_known_roles,
     with_reasoning,
+    with_service_videos,
 )
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
@@ -100,7 +101,10 @@ class ChatQwenPortal(StructuredOutput):
 
     Structured output:
         Methods ``function_calling`` (the default), ``json_mode`` (the prompt must say "json" and describe the keys),
-        and ``json_schema``, which is ``function_calling`` for a model that is not known to keep to a schema.
+        and ``json_schema``. The first and the last stand in for each other: a model that always thinks cannot be made
+        to call a tool, so it is sent the schema (qwen3.8-max on the Token Plan), and one that is not known to keep to
+        a schema is made to call a tool. Of who can do neither (qwq-plus) an answer in text is read as JSON, and an
+        ``OutputParserException`` says so if it is none.
 
         .. code-block:: python
 
@@ -130,7 +134,14 @@ class ChatQwenPortal(StructuredOutput):
             print(ChatQwenPortal(model="vision-model").invoke([HumanMessage(question)]).text)
             # image_block("cat.png") reads a file; it makes the block that any LangChain model takes.
 
+        Video is for the models whose profile says so, as LangChain's block (``{"type": "video", "url": …}``, or
+        ``base64`` with ``mime_type``) or the service's own ``video_url``; the others refuse it before the request.
+
     Reasoning:
+        ``enable_thinking``, ``thinking_budget`` and ``reasoning_effort`` (``minimal`` to ``max``, ``none``) work with
+        every model that thinks: they are sent in its own words. An effort that it lacks is the next stronger one that
+        it has, or a budget where it knows no efforts; an effort in ``extra_body`` is sent as it is.
+
         .. code-block:: python
 
             thinking = ChatQwenPortal(enable_thinking=True, thinking_budget=500).invoke("What is 17 * 3?")
@@ -227,7 +238,8 @@ class ChatQwenPortal(StructuredOutput):
     """The same with thinking counted in, where the service tells the two apart; the portal gets the smaller of both."""
 
     enable_thinking: bool | None = None
-    """Whether the model reasons before it answers; left to the service if not given."""
+    """Whether the model reasons before it answers; left to the service if not given. ``False`` becomes what switches
+    that very model off; one that always thinks refuses it."""
 
     thinking_budget: int | None = Field(default=None, ge=1)
     """Tokens of reasoning at most."""
@@ -239,7 +251,7 @@ class ChatQwenPortal(StructuredOutput):
     """Replaces the known cap on output tokens."""
 
     allow_images: bool = False
-    """Whether to send images to a model that is known to take text only."""
+    """Whether to send images and videos to a model that is known to take none."""
 
     prompt_caching: bool = False
     """Whether to mark prompts for the service's cache: a first reading then costs more, a repeated one less."""
@@ -314,13 +326,14 @@ class ChatQwenPortal(StructuredOutput):
     def _get_request_payload(
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        messages = self._convert_input(input_).to_messages()
+        payload = super()._get_request_payload(with_service_videos(messages), stop=stop, **kwargs)
         payload = plain_response_format(
             prefer_call_limit(self._filter_disabled_params(**payload), kwargs), self._strictness
         )
-        payload = with_reasoning(with_known_roles(payload), self._convert_input(input_).to_messages())
+        payload = with_reasoning(with_known_roles(payload), messages)
         with translated():
-            refuse_local_images(payload)
+            refuse_local_files(payload)
         if payload.pop("prompt_caching", None):
             payload = mark_for_caching(payload)
         if self.default_headers:

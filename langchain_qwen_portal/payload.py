@@ -92,22 +92,60 @@ def _reasoning(message: BaseMessage) -> str:
     return "".join(block.get("reasoning") or "" for block in message.content_blocks if block["type"] == "reasoning")
 
 
-def refuse_local_images(payload: Payload) -> Payload:
-    """Return the payload, unless it names a picture on this machine, which the service cannot see.
+def with_service_videos(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Write LangChain's blocks for videos as the service has them; the parent knows none.
+
+    Args:
+        messages: They stay as they are.
+    """
+    return [
+        message.model_copy(update={"content": [_service_video(part) for part in message.content]})
+        if isinstance(message.content, list)
+        else message
+        for message in messages
+    ]
+
+
+def _service_video(part: Any) -> Any:
+    if not isinstance(part, Mapping) or part.get("type") != "video":
+        return part
+    # the second name is that of LangChain's older blocks
+    data, url = part.get("base64") or part.get("data"), part.get("url")
+    if data:
+        url = f"data:{part.get('mime_type') or 'video/mp4'};base64,{data}"
+    return {"type": "video_url", "video_url": {"url": url}} if url else part
+
+
+def refuse_local_files(payload: Payload) -> Payload:
+    """Return the payload, unless it names a picture or a video on this machine, which the service cannot see.
 
     Raises:
-        QwenBadRequestError: With the function that reads a file.
+        QwenBadRequestError: With what sends a file.
     """
     for part in _parts(payload):
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, Mapping) else image
-        # Of a picture as data, which is long, the start is enough.
-        if part.get("type") == "image_url" and not str(url)[:_LONGEST_SCHEME].lower().startswith(_SENDABLE):
+        if part.get("type") == "image_url" and not all(map(_is_sendable, _addresses(part))):
             raise QwenBadRequestError(
                 "A message names a picture on this machine, and only addresses and data can be sent.",
                 hint="Read the file with langchain_qwen_portal.image_block(path) and put its result in the message.",
             )
+        if part.get("type") in ("video_url", "video") and not all(map(_is_sendable, _addresses(part))):
+            raise QwenBadRequestError(
+                "A message names a video on this machine, and only addresses and data can be sent.",
+                hint="Put its data in the message: {'type': 'video', 'base64': …, 'mime_type': 'video/mp4'}.",
+            )
     return payload
+
+
+def _addresses(part: Mapping[str, Any]) -> list[Any]:
+    held = part.get(part["type"])
+    if isinstance(held, list):
+        return held
+    return [held.get("url") if isinstance(held, Mapping) else held]
+
+
+def _is_sendable(url: Any) -> bool:
+    # Of data, which is long, the start is enough.
+    return str(url)[:_LONGEST_SCHEME].lower().startswith(_SENDABLE)
 
 
 def mark_for_caching(payload: Payload) -> Payload:

@@ -13,6 +13,11 @@ from litellm_qwen_portal.errors import unreadable_answers
 from qwen_portal.errors import QwenBadRequestError, QwenModelNotFoundError
 
 _FORMATS = (None, "float", "base64")
+# The core's hint, with this door's arguments.
+_ELSEWHERE = (
+    "Model Studio has: keep a key of it with `qwen-portal login studio --plan studio-intl`, and pass "
+    "qwen_account='studio', or api_key= with qwen_plan='studio-intl'."
+)
 
 
 class EmbeddingCall(NamedTuple):
@@ -47,7 +52,7 @@ class EmbeddingCall(NamedTuple):
             call.client().check_embeddings(model=call.model, dimensions=call.params.get("dimensions"))
         except QwenModelNotFoundError as exc:
             # for a 404 a Router leaves the deployment alone, and with it its chats
-            raise QwenBadRequestError(exc.message, hint=exc.hint) from exc
+            raise QwenBadRequestError(exc.message, hint=_ELSEWHERE) from exc
         return cls(call, [texts] if isinstance(texts, str) else texts, encoding)
 
     def arguments(self) -> dict[str, Any]:

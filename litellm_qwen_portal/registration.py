@@ -94,11 +94,12 @@ def _model_info(row: Model) -> dict[str, Any]:
         "max_tokens": row.output,
         "supports_function_calling": True,
         "supports_parallel_function_calling": True,
-        "supports_tool_choice": True,
-        "supports_response_schema": True,
+        "supports_tool_choice": row.can_be_forced,
+        "supports_response_schema": row.json_schema,
         "supports_system_messages": True,
         "supports_reasoning": row.thinks != "never",
         "supports_vision": "image" in row.inputs,
+        "supports_video_input": "video" in row.inputs,
     }
 
 

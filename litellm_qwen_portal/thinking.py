@@ -1,6 +1,6 @@
-"""LiteLLM's two ways of asking for reasoning, in the fields that Qwen's models take.
+"""LiteLLM's two ways of asking for reasoning, as the core takes them.
 
-Source: docs/protocol.md, "Chat request". Tokens per effort are those LiteLLM uses for other providers.
+The core writes them in the words of the model.
 """
 
 from collections.abc import Mapping
@@ -10,53 +10,30 @@ from qwen_portal.errors import QwenBadRequestError
 
 _OFF = {"enable_thinking": False}
 _ON = {"enable_thinking": True}
-_EFFORTS: Mapping[str, Mapping[str, Any]] = {
-    # as the model does by itself
-    "default": {},
-    "none": _OFF,
-    "disable": _OFF,
-    "minimal": _ON | {"thinking_budget": 128},
-    "low": _ON | {"thinking_budget": 1_024},
-    "medium": _ON | {"thinking_budget": 2_048},
-    "high": _ON | {"thinking_budget": 4_096},
-    # as much as the model likes
-    "xhigh": _ON,
-    "max": _ON,
-}
 _TYPES: Mapping[str, Mapping[str, Any]] = {"enabled": _ON, "adaptive": _ON, "disabled": _OFF}
 
 
 def map_thinking(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn ``reasoning_effort`` and ``thinking`` into ``enable_thinking`` and ``thinking_budget``.
+    """Unwrap ``reasoning_effort``, and turn ``thinking`` into ``enable_thinking`` and ``thinking_budget``.
 
     Args:
         params: OpenAI's parameters. ``reasoning_effort`` is a word or ``{"effort": word}``, ``thinking`` is
-            Anthropic's ``{"type": "enabled", "budget_tokens": int}``. What says it in Qwen's fields already wins; to
-            send ``reasoning_effort`` itself, put it into ``extra_body``.
+            Anthropic's ``{"type": "enabled", "budget_tokens": int}`` and wins over it. What says it in Qwen's fields
+            already wins over both.
 
     Returns:
-        The parameters without the two.
+        The parameters without ``thinking``.
 
     Raises:
-        QwenBadRequestError: One of the two is none of these.
+        QwenBadRequestError: ``thinking`` is none of these.
     """
     rest = dict(params)
     effort, thinking = rest.pop("reasoning_effort", None), rest.pop("thinking", None)
+    if thinking is not None:
+        return {**_thinking(thinking), **rest}
     if isinstance(effort, Mapping):
         effort = effort.get("effort")
-    wanted: Mapping[str, Any] = {}
-    if effort is not None:
-        wanted = _effort(effort)
-    if thinking is not None:
-        wanted = _thinking(thinking)
-    return {**wanted, **rest}
-
-
-def _effort(effort: Any) -> Mapping[str, Any]:
-    fields = _EFFORTS.get(effort) if isinstance(effort, str) else None
-    if fields is None:
-        raise QwenBadRequestError(f"reasoning_effort is {effort!r}.", hint=f"It takes one of {', '.join(_EFFORTS)}.")
-    return fields
+    return rest if effort is None else {**rest, "reasoning_effort": effort}
 
 
 def _thinking(thinking: Any) -> Mapping[str, Any]:

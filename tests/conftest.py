@@ -14,6 +14,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
+from tests.measuring import choose, measured_if_chosen
 from tests.sign_ins import keep_sign_in
 from tests.silence import reads_end_when, silence_of_the_emulator
 
@@ -70,6 +71,14 @@ def _sources(reports: Iterable[Any]) -> set[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the long tests begin first."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    choose(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure the coverage of some tests only."""
+    with measured_if_chosen(item):
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)

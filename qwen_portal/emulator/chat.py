@@ -11,7 +11,7 @@ from qwen_portal.emulator.completion import Completion
 from qwen_portal.emulator.faults import ERROR_STREAMS, internal_error, quota_spent
 from qwen_portal.emulator.ledger import Grant
 from qwen_portal.emulator.messages import Body
-from qwen_portal.emulator.models import PORTAL_MODELS, Model, find_model
+from qwen_portal.emulator.models import PORTAL_MODELS, Model, always_thinking, find_model
 from qwen_portal.emulator.state import LogEntry, State
 from qwen_portal.emulator.streaming import DONE, Break, Ending, EventStream, sse
 from qwen_portal.emulator.wire import (
@@ -143,7 +143,7 @@ def _model(entry: LogEntry) -> Model:
         model = find_model(name, key=_has_key(entry), aliases=not entry.path.startswith(KEYS_ONLY))
     if model is None:
         raise invalid_parameter(f"model `{name}` is not supported.")
-    return model
+    return always_thinking(model) if keys.always_thinks(entry.host, model.id) else model
 
 
 def _has_key(entry: LogEntry) -> bool:

@@ -1,4 +1,4 @@
-"""API keys: which address takes which, and the words in which it refuses the others (docs/protocol.md, Plans).
+"""API keys: which address takes which and the words in which it refuses others; its models (docs/protocol.md, Plans).
 
 A plan is known by the name of its host. An address of this machine stands for any plan, and takes every key but a
 bad one: one with "bad" in it.
@@ -23,6 +23,7 @@ class _Address:
         code: `error.code` of that refusal.
         message: Its words.
         models: What they list.
+        always_think: Pattern of the models whose thinking cannot be switched off there.
     """
 
     hosts: str
@@ -31,16 +32,20 @@ class _Address:
     code: str
     message: str
     models: tuple[str, ...]
+    always_think: str = ""
 
 
 _CODING_MODELS = ("qwen3.5-plus", "qwen3.6-plus", "qwen3.7-plus", "qwen3-coder-plus", "qwen3-coder-next")
 _PAID_MODELS = ("qwen3.6-plus", "qwen3.7-plus", "qwen3.7-max", "qwen3.8-max", "qwen3.8-flash", "text-embedding-v4")
 _INCORRECT = "Incorrect API key provided."
 _EXPIRED = "invalid access token or token expired"
+_SUBSCRIBED = r"token-plan\..*"
 # The first that fits.
 _ADDRESSES = (
     _Address(r"coding(-intl)?\.dashscope\..*", r"sk-sp-.*", 401, "invalid_api_key", _EXPIRED, _CODING_MODELS),
-    _Address(r"token-plan\..*", r"sk-(?!ws-).*", 403, "invalid_api_key", "invalid api-key", _PAID_MODELS[:-1]),
+    _Address(
+        _SUBSCRIBED, r"sk-(?!ws-).*", 403, "invalid_api_key", "invalid api-key", _PAID_MODELS[:-1], r"qwen3\.8-max.*"
+    ),
     _Address(r".*\.(aliyuncs|qwencloudapi)\.com", r"sk-(?!sp-).*", 401, "invalid_api_key", _INCORRECT, _PAID_MODELS),
     _Address(r".*", r"sk-.*", 401, "invalid_api_key", _EXPIRED, (*_CODING_MODELS, *_PAID_MODELS[2:])),
 )
@@ -62,6 +67,11 @@ def refusal(host: str, key: str) -> Refusal | None:
 def listed(host: str) -> tuple[str, ...]:
     """The models that an address lists for its keys."""
     return _address(host).models
+
+
+def always_thinks(host: str, model: str) -> bool:
+    """Whether an address refuses to switch a model's thinking off that others switch off."""
+    return re.fullmatch(_address(host).always_think, model) is not None
 
 
 def _address(host: str) -> _Address:

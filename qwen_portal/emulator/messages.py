@@ -70,7 +70,14 @@ def _is_part(part: Any, role: str, model: Model) -> bool:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind == "text":
         return isinstance(part.get("text"), str)
-    url = part.get("image_url") if kind == "image_url" and role in ("user", "tool") and model.images else None
+    if role not in ("user", "tool"):
+        return False
+    if kind == "video":
+        frames = part.get("video")
+        return (
+            model.videos and isinstance(frames, list) and bool(frames) and all(isinstance(url, str) for url in frames)
+        )
+    url = part.get(kind) if (kind == "image_url" and model.images) or (kind == "video_url" and model.videos) else None
     return isinstance(url, dict) and isinstance(url.get("url"), str) and bool(url["url"])
 
 

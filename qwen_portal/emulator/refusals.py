@@ -120,7 +120,11 @@ def _check_fields(body: Body) -> None:
 def _check_thinking(body: Body, model: Model) -> None:
     if "reasoning_effort" in body and ("enable_thinking" in body or "thinking_budget" in body):
         raise invalid_parameter(f"{ALGO}reasoning_effort excludes enable_thinking and thinking_budget")
-    if model.thinking is Thinking.ALWAYS and body.get("enable_thinking") is False:
+    effort = body.get("reasoning_effort")
+    if effort is not None and model.efforts is not None and effort not in model.efforts:
+        raise invalid_parameter(f"'reasoning_effort' must be one of: {', '.join(map(repr, model.efforts))}")
+    has_no_switch = model.thinking is Thinking.ALWAYS or model.off_by_effort
+    if has_no_switch and body.get("enable_thinking") is False:
         raise invalid_parameter(f"{ALGO}The value of the enable_thinking parameter is restricted to True.")
     if not _may_think(body, model):
         return

@@ -4,7 +4,7 @@ Source: docs/protocol.md, "Chat request".
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,10 @@ from qwen_portal.errors import QwenBadRequestError
 from qwen_portal.requests.endpoints import base_url
 from qwen_portal.requests.extra_headers import checked_headers
 from qwen_portal.requests.history import sendable
-from qwen_portal.requests.thinking_mode import settle_thinking
+from qwen_portal.requests.thinking_mode import EFFORT, settle_thinking
 from qwen_portal.service.models import VISION, model_id, model_on, name_on, output_cap
 from qwen_portal.service.plans import Plan, find_plan
+from qwen_portal.service.rows import Input
 from qwen_portal.settings import Settings
 from qwen_portal.storage.credential import Credential
 
@@ -32,6 +33,8 @@ _PORTAL_FIELDS = frozenset(
         *("vl_high_resolution_images", "metadata"),
     }
 )
+# The parts of a message that are no text; a "video" is a list of frames.
+_MEDIA: Mapping[str, Input] = {"image_url": "image", "video_url": "video", "video": "video"}
 TOKEN_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
@@ -85,11 +88,14 @@ class RequestBuilder:
             model: Model id, with or without ``qwen-portal/``.
             stream: Whether to stream.
             params: Further OpenAI parameters; ``extra_body`` is merged last, as OpenAI's SDK does. Ours:
-                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``. A stream asks for the usage unless
-                ``stream_options`` has ``"include_usage": False``, for services that know no such options.
+                ``output_cap`` (tokens), ``allow_images`` (bool), ``extra_headers``. ``enable_thinking`` and
+                ``reasoning_effort`` become the words of the model, unless an effort is in ``extra_body``. A stream
+                asks for the usage unless ``stream_options`` has ``"include_usage": False``, for services that know no
+                such options.
 
         Raises:
-            QwenBadRequestError: No messages, an image for a model that takes none, a header that is not the caller's.
+            QwenBadRequestError: No messages, an image or a video for a model that takes none, an effort that no model
+                knows, a header that is not the caller's.
             QwenHostNotAllowedError: The account's host is not one that a bearer may go to.
         """
         plan = find_plan(credential.plan)
@@ -109,10 +115,11 @@ class RequestBuilder:
             )
         body["messages"] = [_with_content(message) for message in body["messages"]]
         if not allow_images:
-            _check_images(body["messages"], wanted, plan)
+            _check_media(body["messages"], wanted, plan)
         body["model"] = name_on(plan, wanted)
         body["messages"] = sendable(body["messages"])
-        if refused := settle_thinking(body, model_on(plan, wanted)):
+        as_written = EFFORT in (params.get("extra_body") or {})
+        if refused := settle_thinking(body, model_on(plan, wanted), as_written=as_written):
             self._warn_once("thinking", wanted, f"{wanted} {refused}")
         self._limit_output(body, wanted, limits, _wishes(body, plan))
         body["stream"] = stream
@@ -211,21 +218,29 @@ def _with_content(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return message if message.get("content") is not None else {**message, "content": ""}
 
 
-def _check_images(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:
+def _check_media(messages: Sequence[Mapping[str, Any]], model: str, plan: Plan) -> None:
     takes = model_on(plan, model).inputs
-    if not takes or "image" in takes or not any(_has_image(message) for message in messages):
+    if not takes:
         return
-    raise QwenBadRequestError(
-        f"{model} takes text only, and a message holds an image.",
-        hint=f"Use model={VISION!r} for images, or pass allow_images=True to send it all the same.",
-    )
+    held = {kind for message in messages for kind in _media(message)}
+    if "image" in held and "image" not in takes:
+        raise QwenBadRequestError(
+            f"{model} takes text only, and a message holds an image.",
+            hint=f"Use model={VISION!r} for images, or pass allow_images=True to send it all the same.",
+        )
+    if "video" in held and "video" not in takes:
+        raise QwenBadRequestError(
+            f"{model} takes {' and '.join(takes) if takes[1:] else 'text only'}, and a message holds a video.",
+            hint="`qwen-portal models` says which take video; allow_images=True sends it all the same.",
+        )
 
 
-def _has_image(message: Mapping[str, Any]) -> bool:
+def _media(message: Mapping[str, Any]) -> Iterator[Input]:
     content = message.get("content")
-    return isinstance(content, list) and any(
-        isinstance(part, Mapping) and part.get("type") == "image_url" for part in content
-    )
+    for part in content if isinstance(content, list) else ():
+        # a type may be anything, as JSON is
+        if isinstance(part, Mapping) and isinstance(kind := part.get("type"), str) and kind in _MEDIA:
+            yield _MEDIA[kind]
 
 
 def request_headers(credential: Credential, *, stream: bool) -> dict[str, str]:

@@ -128,7 +128,7 @@ def embedding_request(
 
 
 def embedding_hint(error: QwenAPIError, body: Mapping[str, Any]) -> str | None:
-    """Say what helps where the service refuses so many texts, or one so long.
+    """Say what helps where the service refuses so many texts, one so long, or the model.
 
     Args:
         error: The refusal.
@@ -139,6 +139,8 @@ def embedding_hint(error: QwenAPIError, body: Mapping[str, Any]) -> str | None:
     """
     if "input" not in body:
         return None
+    if isinstance(error, QwenModelNotFoundError):
+        return f"Models that embed: {', '.join(EMBEDDING_MODELS)}."
     if (limit := _TOO_MANY.search(error.message)) is not None:
         return f"{body['model']} takes at most {limit[1]} texts a request: embed no more than {limit[1]} at a time."
     if isinstance(error, QwenContextLengthError):

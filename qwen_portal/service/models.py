@@ -73,7 +73,9 @@ def catalogue(plan: Plan) -> list[dict[str, Any]]:
 
     Returns:
         One dict per model: ``id``, ``name`` (what is sent), ``context`` and ``max_output`` (tokens),
-        ``inputs`` (``["text", "image"]``), ``thinking`` (bool).
+        ``inputs`` (``["text", "image"]``), ``thinking`` (bool), ``thinks`` (``"never"``, ``"on request"``,
+        ``"by default"`` or ``"always"``), ``efforts`` (those of ``reasoning_effort`` that are its own), ``json_schema``
+        (whether it keeps to one).
     """
     return [described(plan, model) for model in CATALOGUE]
 
@@ -81,11 +83,15 @@ def catalogue(plan: Plan) -> list[dict[str, Any]]:
 def described(plan: Plan, model: str) -> dict[str, Any]:
     """Return what is known of one model, as :func:`catalogue` has it; ``None`` and ``[]`` for what is not known."""
     row = model_on(plan, model)
+    is_known = bool(row.inputs)
     return {
         "id": model_id(model),
         "name": name_on(plan, model),
         "context": row.context,
         "max_output": row.output,
         "inputs": list(row.inputs),
-        "thinking": row.thinks != "never" if row.inputs else None,
+        "thinking": row.thinks != "never" if is_known else None,
+        "thinks": row.thinks if is_known else None,
+        "efforts": list(row.efforts),
+        "json_schema": row.json_schema if is_known else None,
     }

@@ -82,6 +82,11 @@ class Model(NamedTuple):
     off: tuple[str, Any] = ("enable_thinking", False)
     always_on: tuple[str, ...] = ()
 
+    @property
+    def can_be_forced(self) -> bool:
+        """Whether it can be made to call a tool: what it refuses while it thinks, it does when it does not."""
+        return self.thinks != "always" or "tools" not in self.refuses
+
 
 class EmbeddingModel(NamedTuple):
     """A model that turns texts into vectors.

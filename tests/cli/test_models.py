@@ -9,15 +9,53 @@ import pytest
 import qwen_portal
 from qwen_portal.emulator import Emulator
 from qwen_portal.service.models import CATALOGUE, known_ids
+from qwen_portal.service.plans import PLANS, find_plan
 from tests.canaries import KEY
 from tests.cli.program import run
 from tests.scripted import answering
 
 
 def test_json_is_the_catalogue() -> None:
-    """What PortalClient.models() returns, under one name."""
+    """What PortalClient.models() returns, under one name, beside the plan and what embeds there."""
     with qwen_portal.PortalClient() as client:
-        assert json.loads(run("models", "--json").stdout) == {"models": client.models()}
+        expected = {"plan": "oauth", "models": client.models(), "embeddings": []}
+    assert json.loads(run("models", "--json").stdout) == expected
+
+
+@pytest.mark.parametrize("plan", [*PLANS, "studio:llm-1@cn-beijing"])
+def test_the_table_of_any_plan_fits_a_narrow_terminal(plan: str) -> None:
+    """80 columns, whatever stands behind the two ids; who has no account yet may look too."""
+    result = run("models", "--plan", plan)
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert f"Plan {plan}: " in result.stderr
+    assert ("text-embedding-v4" in result.stderr) is find_plan(plan).embeddings
+    assert ("Embeddings: none." in result.stderr) is not find_plan(plan).embeddings
+
+
+def test_a_person_sees_how_each_thinks_and_who_keeps_to_a_schema() -> None:
+    """A switch, efforts, always or not at all; the Token Plan's qwen3.8-max always does."""
+    lines = run("models", "--all", "--plan", "token").stdout.splitlines()
+    assert lines[0].split()[-2:] == ["THINKS", "SCHEMA"]
+    seen = {line.split()[0]: line.split()[-2:] for line in lines[1:]}
+    assert set(seen) == set(known_ids())
+    assert seen["coder-model"] == ["switch", "yes"]
+    assert seen["vision-model"] == ["switch", "no"]
+    assert seen["qwen3.8-max"] == ["always", "yes"]
+    assert seen["qwen3.8-flash"] == ["efforts", "yes"]
+    assert seen["qwen3-coder-plus"] == ["no", "no"]
+    rows = {row["id"]: row for row in json.loads(run("models", "--all", "--plan", "studio", "--json").stdout)["models"]}
+    assert rows["qwen3.8-max"]["efforts"] == ["low", "medium", "xhigh"]
+    assert (rows["qwen3.8-max"]["thinks"], rows["qwen3-max"]["thinks"]) == ("by default", "on request")
+
+
+def test_a_plan_that_is_not_known_is_told_the_known_ones() -> None:
+    """And the service of a plan that is not one's own is not asked."""
+    result = run("models", "--plan", "nowhere")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "studio-intl" in result.stderr
+    assert run("models", "--remote", "--plan", "studio").exit_code == 2
+    assert run("models", "--remote", "--all").exit_code == 2
 
 
 def test_a_person_reads_what_is_sent_on_their_plan() -> None:
@@ -25,7 +63,7 @@ def test_a_person_reads_what_is_sent_on_their_plan() -> None:
     assert "coder-model   coder-model " in run("models").stdout
     run("login", "--plan", "coding", "--api-key-stdin", "--no-check", stdin=KEY)
     assert "coder-model   qwen3-coder-plus " in run("models").stdout
-    assert "text, image" in run("models").stdout
+    assert "text image video" in run("models").stdout
 
 
 LISTED = ["qwen3.7-plus", "qwen3.8-max", "wan3.0-video"]
@@ -58,6 +96,9 @@ def test_the_services_list_stands_beside_the_catalogue(monkeypatch: pytest.Monke
         "max_output": None,
         "inputs": [],
         "thinking": None,
+        "thinks": None,
+        "efforts": [],
+        "json_schema": None,
         "offered": True,
     }
 
@@ -67,7 +108,7 @@ def test_a_person_sees_what_is_not_offered_and_what_is_not_known(monkeypatch: py
     lines = [line.split() for line in remote(monkeypatch).splitlines()]
     assert lines[0][-1] == "OFFERED"
     assert lines[2][-1] == "no"
-    assert lines[-1] == ["wan3.0-video", "wan3.0-video", *"???", "?", "yes"]
+    assert lines[-1] == ["wan3.0-video", "wan3.0-video", *"?????", "yes"]
 
 
 def test_without_remote_nothing_is_asked(signed_in: Emulator) -> None:

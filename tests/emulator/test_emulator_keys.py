@@ -79,3 +79,22 @@ def test_the_plan_for_coding_agents_refuses_its_list_too(person: "Person") -> No
     person.emulator.scenario("coding-agents-only")
     answer = person.http.get("/v1/models", headers={"authorization": "Bearer sk-sp-1"})
     assert (answer.status_code, list(answer.json())) == (405, ["error"])
+
+
+@pytest.mark.parametrize(
+    ("host", "body", "status"),
+    [
+        (TOKEN, {"enable_thinking": False}, 400),
+        (TOKEN, {"reasoning_effort": "none"}, 400),
+        (TOKEN, {"reasoning_effort": "low"}, 200),
+        (STUDIO, {"enable_thinking": False}, 200),
+        (STUDIO, {"reasoning_effort": "none"}, 200),
+    ],
+)
+def test_the_token_plan_cannot_switch_every_models_thinking_off(
+    person: "Person", host: str, body: dict[str, object], status: int
+) -> None:
+    """qwen3.8-max thinks there whatever is said, as the vendor's presets have it."""
+    headers = {"authorization": "Bearer sk-1", "host": host}
+    asked = {"model": "qwen3.8-max", "messages": [{"role": "user", "content": "Hello"}], **body}
+    assert person.http.post("/compatible-mode/v1/chat/completions", headers=headers, json=asked).status_code == status

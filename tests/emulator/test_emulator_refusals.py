@@ -135,6 +135,23 @@ def test_arguments_that_are_no_json_object_are_refused(member: "Person", argumen
     assert 'The "function.arguments" parameter of the code model must be in JSON format.' in _error(answer)["message"]
 
 
+VIDEOS = [
+    {"type": "video_url", "video_url": {"url": "https://example.com/cat.mp4"}},
+    {"type": "video", "video": ["https://example.com/1.png", "https://example.com/2.png"]},
+]
+
+
+@pytest.mark.parametrize("part", VIDEOS, ids=lambda part: str(part["type"]))
+def test_a_video_is_for_models_that_watch(member: "Person", part: dict[str, Any]) -> None:
+    """By address or as frames; others find it an unexpected item."""
+    message = [USER | {"content": [{"type": "text", "text": "What is it?"}, part]}]
+    for model, status in (("qwen3.7-plus", 200), ("qwen3.8-flash", 200), ("qwen3.7-max", 400), ("qwen-plus", 400)):
+        assert member.chat(key="sk-mine", model=model, messages=message).status_code == status
+    assert UNEXPECTED in _error(member.chat(messages=message))["message"]
+    for odd in ({"type": "video_url", "video_url": "x"}, {"type": "video", "video": []}):
+        assert member.chat(key="sk-mine", model="qwen3.7-plus", messages=[USER | {"content": [odd]}]).status_code == 400
+
+
 FORCED = {"tools": [TOOL], "tool_choice": "required"}
 JSON_OBJECT = {"response_format": {"type": "json_object"}, "messages": [USER | {"content": "Answer in JSON."}]}
 IN_STREAMS_ONLY = "parameter.enable_thinking must be set to false for non-streaming calls"
@@ -184,6 +201,49 @@ def test_a_model_that_thinks_refuses_what_it_cannot_do_while_thinking(
 )
 def test_a_model_that_does_not_think_then_takes_it(member: "Person", model: str, body: dict[str, Any]) -> None:
     """The same requests with thinking off, to a model that never thinks, or in a stream."""
+    answer = member.chat(key="sk-mine", model=model, **body)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "words"),
+    [
+        (
+            "qwen3.8-flash",
+            {"enable_thinking": False},
+            "The value of the enable_thinking parameter is restricted to True",
+        ),
+        ("qwen4-max", {"enable_thinking": False}, "The value of the enable_thinking parameter is restricted to True"),
+        ("qwen3.8-flash", {"reasoning_effort": "high"}, "must be one of: 'none', 'low', 'medium', 'xhigh'"),
+        ("qwen3.8-max", {"reasoning_effort": "max"}, "must be one of: 'none', 'low', 'medium', 'xhigh'"),
+        ("qwen3.8-max-preview", {"reasoning_effort": "none"}, "must be one of: 'low', 'medium', 'xhigh'"),
+        ("qwen4-max", {"reasoning_effort": "default"}, "must be one of: 'none', 'minimal', 'low', 'medium', 'high', "),
+        ("qwen4-max", {"reasoning_effort": "low", "thinking_budget": 9}, "reasoning_effort excludes"),
+        ("qwen4-max", FORCED, "tool_choice"),
+    ],
+)
+def test_a_model_with_efforts_takes_its_own_alone(
+    member: "Person", model: str, body: dict[str, Any], words: str
+) -> None:
+    """VicBilibily/GCMP#384, QwenLM/qwen-code#7659: neither another's word nor another's switch."""
+    answer = member.chat(key="sk-mine", model=model, **body)
+    assert answer.status_code == 400
+    assert words in _error(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        ("qwen3.8-flash", FORCED | {"reasoning_effort": "none"}),
+        ("qwen3.8-flash", {"enable_thinking": True, "thinking_budget": 9}),
+        ("qwen3.8-max", FORCED | {"enable_thinking": False}),
+        ("qwen3.8-max", {"reasoning_effort": "xhigh"}),
+        ("qwen4-max", {"reasoning_effort": "minimal"}),
+        ("qwen4-max", JSON_OBJECT),
+    ],
+)
+def test_a_model_with_efforts_takes_these(member: "Person", model: str, body: dict[str, Any]) -> None:
+    """Its switch and its efforts, and a budget in place of an effort."""
     answer = member.chat(key="sk-mine", model=model, **body)
     assert answer.status_code == 200, answer.text
 

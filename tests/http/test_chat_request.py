@@ -225,6 +225,28 @@ def test_an_image_for_a_text_model_is_refused_by_the_plans_row(plan: str) -> Non
     assert shape(plan, IMAGE, model="qwen-vl-plus").body["messages"] == IMAGE
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "video_url", "video_url": {"url": "https://example.com/cat.mp4"}},
+        {"type": "video", "video": ["https://example.com/1.png"]},
+    ],
+    ids=lambda part: str(part["type"]),
+)
+def test_a_video_for_a_model_that_takes_none_is_refused_by_its_row(part: dict[str, Any]) -> None:
+    """The error says where it is seen which do; the two ids are what stands behind them."""
+    video = [{"role": "user", "content": [part]}]
+    for plan, model in (("oauth", "coder-model"), ("oauth", "vision-model"), ("coding", "coder-model")):
+        with pytest.raises(QwenBadRequestError, match="a message holds a video") as caught:
+            shape(plan, video, model=model)
+        assert "qwen-portal models" in caught.value.hint
+    with pytest.raises(QwenBadRequestError, match="takes text only"):
+        shape("studio", video, model="qwen3.7-max")
+    assert shape("oauth", video, allow_images=True).body["messages"] == video
+    for model in ("coder-model", "vision-model", "qwen3-vl-plus", "something-else"):
+        assert shape("studio", video, model=model).body["messages"] == video
+
+
 def test_extra_headers_go_out_but_cannot_replace_the_bearer(signed_in: Emulator) -> None:
     """The bearer is put on last."""
     for ask in ALL:
@@ -261,4 +283,7 @@ def test_the_catalogue_tells_a_plans_limits() -> None:
         "max_output": 8_192,
         "inputs": ["text", "image"],
         "thinking": False,
+        "thinks": "never",
+        "efforts": [],
+        "json_schema": False,
     }

@@ -58,6 +58,87 @@ def test_a_forced_tool_call_goes_before_thinking(model: str, thinking: dict[str,
     assert sent(model, **forced) == {"tool_choice": forced["tool_choice"]} | thinking
 
 
+NO_EFFORT = {"reasoning_effort": "none"}
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "thinking"),
+    [
+        ("qwen3.8-flash", OFF, NO_EFFORT),
+        ("qwen4-max", OFF, NO_EFFORT),
+        ("qwen3.8-max", OFF, OFF),
+        ("qwen3.7-plus", OFF, OFF),
+        ("qwen3.8-flash", NO_EFFORT, NO_EFFORT),
+        ("qwen3.8-max", NO_EFFORT, OFF),
+        ("qwen3.7-plus", NO_EFFORT, OFF),
+        ("qwen3-max", {"reasoning_effort": "disable"}, OFF),
+        # the two think unless told not to, and have no such switch
+        ("qwen3.8-flash", {"enable_thinking": True}, {}),
+        ("qwen3.8-max", {"enable_thinking": True}, {"enable_thinking": True}),
+        ("qwen3.8-flash", {"extra_body": OFF}, NO_EFFORT),
+        # the effort and the two others exclude each other; what says it in Qwen's words wins
+        ("qwen3.8-max", {"enable_thinking": True, "reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ("qwen3.8-max", {"enable_thinking": True, **NO_EFFORT}, {"enable_thinking": True}),
+        ("qwen3.8-flash", {"thinking_budget": 9, "reasoning_effort": "low"}, {"thinking_budget": 9}),
+        ("qwen3.8-flash", {"thinking_budget": 9, **OFF}, NO_EFFORT),
+        ("qwen3.8-flash", {"reasoning_effort": "low", **OFF}, NO_EFFORT),
+        (
+            "qwen3.7-plus",
+            {"reasoning_effort": "low", "thinking_budget": 9},
+            {"enable_thinking": True, "thinking_budget": 9},
+        ),
+        ("qwen3.7-plus", {"reasoning_effort": "high"}, {"enable_thinking": True, "thinking_budget": 4_096}),
+        ("qwen3.7-plus", {"reasoning_effort": "max"}, {"enable_thinking": True}),
+        ("qwen3.8-flash", {"reasoning_effort": "default"}, {}),
+        ("qwen3.7-plus", {"reasoning_effort": "default"}, {}),
+        # who knows better
+        ("qwen3.8-flash", {"extra_body": {"reasoning_effort": "ultra"}}, {"reasoning_effort": "ultra"}),
+        ("qwen3.7-plus", {"extra_body": {"reasoning_effort": "low"}}, {"reasoning_effort": "low"}),
+    ],
+)
+def test_thinking_is_asked_for_in_the_models_own_words(
+    model: str, asked: dict[str, Any], thinking: dict[str, Any]
+) -> None:
+    """Whichever way its user says it: a switch, a budget or an effort."""
+    assert sent(model, **asked) == thinking
+
+
+@pytest.mark.reported("VicBilibily/GCMP#384")
+@pytest.mark.parametrize(
+    ("model", "efforts"),
+    [
+        ("qwen3.8-flash", ["low", "low", "medium", "xhigh", "xhigh", "xhigh"]),
+        ("qwen3.8-max-preview", ["low", "low", "medium", "xhigh", "xhigh", "xhigh"]),
+        ("qwen4-max", ["minimal", "low", "medium", "high", "xhigh", "max"]),
+    ],
+)
+def test_an_effort_that_the_model_lacks_is_the_next_stronger(model: str, efforts: list[str]) -> None:
+    """VicBilibily/GCMP#384: else a 400; the vendor's own table reads high and max as xhigh, minimal as low."""
+    asked = ["minimal", "low", "medium", "high", "xhigh", "max"]
+    assert [sent(model, reasoning_effort=effort) for effort in asked] == [
+        {"reasoning_effort": effort} for effort in efforts
+    ]
+
+
+@pytest.mark.parametrize("effort", ["ultra", "", 3, {"effort": "low"}])
+def test_what_is_no_effort_is_refused_with_the_words_that_are(effort: Any) -> None:
+    """Before anything is sent."""
+    with pytest.raises(QwenBadRequestError, match="reasoning_effort is") as caught:
+        sent("qwen3.8-flash", reasoning_effort=effort)
+    assert "minimal, low, medium, high, xhigh, max" in caught.value.hint
+
+
+@pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize("model", ["qwen3.8-flash", "qwen3.8-max", "qwen4-max", "qwen3.7-plus"])
+def test_the_emulated_service_takes_each_wish_of_thinking(ask: Way, model: str, signed_in: Emulator) -> None:
+    """It refuses another model's words."""
+    client = {"api_key": "sk-x", "base_url": f"{signed_in.url}/compatible-mode/v1"}
+    wishes: list[dict[str, Any]] = [OFF, {"enable_thinking": True}, {"thinking_budget": 9}]
+    for asked in (*wishes, NO_EFFORT, {"reasoning_effort": "high"}):
+        ask(client=client, model=model, **asked)
+    assert {chat.status for chat in signed_in.chats()} == {200}
+
+
 @pytest.mark.reported("presenton/presenton#184")
 @pytest.mark.reported("yigit353/langchain-qwq#23")
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ SENT: dict[str, tuple[Any, dict[str, Any]]] = {
     "max_tokens": (9, {"max_tokens": 9}),
     "model_kwargs": ({"top_k": 5}, {"top_k": 5}),
     "extra_body": ({"repetition_penalty": 1.1}, {"repetition_penalty": 1.1}),
-    "reasoning_effort": ("low", {"reasoning_effort": "low"}),
+    "reasoning_effort": ("low", {"enable_thinking": True, "thinking_budget": 1_024}),
     "enable_thinking": (True, {"enable_thinking": True}),
     "thinking_budget": (50, {"thinking_budget": 50}),
     "preserve_thinking": (True, {"preserve_thinking": True}),

@@ -144,3 +144,67 @@ def test_a_source_may_be_spelled_as_people_do(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "cat.png").write_bytes(base64.b64decode(PIXEL))
     assert image_block("~/cat.png") == image_block(f"DATA:image/png;base64,{PIXEL}")
     assert image_block("HTTPS://example.com/cat.png") == {"type": "image", "url": "HTTPS://example.com/cat.png"}
+
+
+CLIP = {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}}
+CLIPS: list[dict[str, Any]] = [
+    CLIP,
+    {"type": "video", "base64": "AAAA", "mime_type": "video/mp4"},
+    {"type": "video", "source_type": "base64", "data": "AAAA", "mime_type": "video/mp4"},
+    {"type": "video", "url": "data:video/mp4;base64,AAAA"},
+]
+
+
+def _watching(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> ChatQwenPortal:
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    return ChatQwenPortal(api_key="sk-x", plan="studio-intl")
+
+
+@pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize("part", CLIPS, ids=str)
+def test_a_video_is_sent_as_the_service_has_it(
+    ask: Way, part: dict[str, Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangChain's own block and the service's become the same part; the message stays as it was."""
+    messages = _question(part)
+    ask(_watching(emulator, monkeypatch), messages)
+    assert emulator.chats()[0].body["messages"][0]["content"][1] == CLIP
+    assert messages == _question(part)
+
+
+def test_a_video_as_frames_is_passed_on(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of addresses, which is the service's own form."""
+    frames = {"type": "video", "video": ["https://example.com/1.png"]}
+    _watching(emulator, monkeypatch).invoke(_question(frames))
+    assert emulator.chats()[0].body["messages"][0]["content"][1] == frames
+
+
+@pytest.mark.parametrize("ask", ALL)
+@pytest.mark.parametrize("part", CLIPS, ids=str)
+def test_a_video_for_a_model_that_takes_none_is_refused_before_the_request(
+    ask: Way, part: dict[str, Any], emulator: Emulator
+) -> None:
+    """With an error of both worlds that says what was found."""
+    with pytest.raises(QwenBadRequestError, match="a message holds a video") as caught:
+        ask(ChatQwenPortal(model="vision-model"), _question(part))
+    assert isinstance(caught.value, ModelInvalidRequestError)
+    assert not emulator.chats()
+
+
+def test_a_video_on_this_machine_is_refused(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a picture is."""
+    for part in (
+        {"type": "video", "url": "cat.mp4"},
+        {"type": "video", "video": ["https://example.com/1.png", "2.png"]},
+    ):
+        with pytest.raises(QwenBadRequestError, match="on this machine"):
+            _watching(emulator, monkeypatch).invoke(_question(part))
+    assert not emulator.chats()
+
+
+def test_the_profile_says_who_takes_video(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands behind coder-model on Model Studio does; the portal's two are not known to."""
+    assert (_watching(emulator, monkeypatch).profile or {})["video_inputs"] is True
+    assert [(ChatQwenPortal(model=m).profile or {})["video_inputs"] for m in ("coder-model", "vision-model")] == [
+        False
+    ] * 2

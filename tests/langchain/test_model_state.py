@@ -96,6 +96,18 @@ def test_any_id_of_the_catalogue_has_the_profile_of_its_family() -> None:
     assert _has(ChatQwenPortal(model="qwen3-coder-plus").profile, {"image_inputs": False, "reasoning_output": False})
 
 
+def test_a_profile_says_what_the_model_can_be_made_to_do() -> None:
+    """The Token Plan's qwen3.8-max always thinks, so no tool is forced; the efforts are its own."""
+    token, studio = (
+        ChatQwenPortal(model="qwen3.8-max", api_key="sk-sp-x" if plan == "token" else "sk-x", plan=plan).profile
+        for plan in ("token", "studio")
+    )
+    efforts = {"reasoning_effort_levels": ["low", "medium", "xhigh"]}
+    assert _has(token, {"tool_choice": False, "structured_output": True, "video_inputs": True} | efforts)
+    assert _has(studio, {"tool_choice": True, "structured_output": True} | efforts)
+    assert _has(ChatQwenPortal().profile, {"tool_choice": True, "reasoning_effort_levels": []})
+
+
 def test_an_unknown_model_has_no_profile_and_a_users_own_is_kept() -> None:
     """Nothing is made up."""
     assert ChatQwenPortal(model="something-else").profile is None

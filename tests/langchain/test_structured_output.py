@@ -1,15 +1,19 @@
 """Structured output: three methods, three kinds of schema."""
 
+import json
 from typing import Any, Literal, TypedDict
 
+import httpx
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.structured_output import ProviderStrategy
+from langchain_core.exceptions import OutputParserException
 from pydantic import BaseModel, Field
 
 from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal.emulator import Emulator
 from tests.langchain.ways import ALL, STREAMED, WHOLE, Way
+from tests.scripted import answering
 
 pytestmark = pytest.mark.usefixtures("signed_in")
 
@@ -198,3 +202,108 @@ def test_a_schema_streams(ask: Way) -> None:
 
 def _last(answer: Any) -> Any:
     return [answer] if isinstance(answer, list) else answer
+
+
+ASKED: list[dict[str, Any]] = [{}, {"method": "function_calling"}, {"method": "json_schema"}]
+JOKE = {"setup": "Why?", "punchline": "Because."}
+CALLED = {
+    "content": "",
+    "tool_calls": [{"id": "c", "type": "function", "function": {"name": "Joke", "arguments": json.dumps(JOKE)}}],
+}
+PLAN_KEYS = {"token": "sk-sp-x", "studio": "sk-x"}
+
+
+def answer_of(message: dict[str, Any]) -> httpx.Response:
+    """Write a whole answer."""
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+    return httpx.Response(200, json={"choices": [choice]})
+
+
+@pytest.mark.parametrize("ask", WHOLE)
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+@pytest.mark.parametrize("plan", PLAN_KEYS)
+def test_a_model_that_cannot_be_forced_there_is_sent_the_schema(
+    ask: Way, asked: dict[str, Any], plan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Token Plan's qwen3.8-max always thinks, and an offered tool may be left alone; Model Studio's is forced."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        is_forced = isinstance(body.get("tool_choice"), dict)
+        return answer_of(
+            CALLED if is_forced else {"content": json.dumps(JOKE) if "response_format" in body else "Why?"}
+        )
+
+    model = ChatQwenPortal(model="qwen3.8-max", api_key=PLAN_KEYS[plan], plan=plan)
+    with answering(answer, monkeypatch) as requests:
+        given: Any = ask(model.with_structured_output(Joke, **asked), PROMPT)
+    assert given == Joke(**JOKE)
+    (body,) = (json.loads(request.content) for request in requests)
+    is_forced = plan == "studio" and asked != ASKED[-1]
+    assert ("tools" in body, "response_format" in body) == (is_forced, not is_forced)
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=str)
+@pytest.mark.parametrize("plan", PLAN_KEYS)
+def test_the_emulated_plan_takes_what_is_sent(
+    asked: dict[str, Any], plan: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It knows a plan by its host's name, and has its own idea of who can be forced there."""
+
+    def forward(request: httpx.Request) -> httpx.Response:
+        headers = {name: request.headers[name] for name in ("host", "authorization", "content-type")}
+        return httpx.post(f"{emulator.url}{request.url.path}", headers=headers, content=request.content)
+
+    model = ChatQwenPortal(model="qwen3.8-max", api_key=PLAN_KEYS[plan], plan=plan)
+    with answering(forward, monkeypatch):
+        answer: Any = model.with_structured_output(Joke, **asked).invoke(PROMPT)
+    assert isinstance(answer, Joke)
+    assert [chat.status for chat in emulator.chats()] == [200]
+
+
+@pytest.mark.parametrize("schema", [Joke, JokeDict, {"name": "Joke", "parameters": Joke.model_json_schema()}], ids=str)
+def test_a_model_that_always_thinks_answers_with_the_schemas_data(
+    schema: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default method, and each form of a schema that a tool may have."""
+    chain = keyed(emulator, monkeypatch, model="qwen3.8-max-preview").with_structured_output(schema)
+    answer: Any = chain.invoke(PROMPT)
+    assert set(answer if isinstance(answer, dict) else answer.model_dump()) == {"setup", "punchline"}
+    assert emulator.chats()[0].body["response_format"]["type"] == "json_schema"
+
+
+@pytest.mark.parametrize("ask", WHOLE)
+@pytest.mark.parametrize("schema", [Joke, Joke.model_json_schema()], ids=["class", "json schema"])
+@pytest.mark.parametrize(
+    "message", [CALLED, {"content": json.dumps(JOKE)}, {"content": f"Here:\n```json\n{json.dumps(JOKE)}\n```"}], ids=str
+)
+def test_who_keeps_to_no_schema_either_is_offered_a_tool_and_may_answer_in_text(
+    ask: Way, schema: Any, message: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """qwq-plus takes neither the force nor a format."""
+    model = ChatQwenPortal(model="qwq-plus", api_key="sk-x", plan="studio")
+    with answering(lambda request: answer_of(message), monkeypatch) as requests:
+        answer: Any = ask(model.with_structured_output(schema), PROMPT)
+        raw: Any = ask(model.with_structured_output(schema, include_raw=True), PROMPT)
+    assert (answer if isinstance(answer, dict) else answer.model_dump()) == JOKE
+    assert (raw["parsed"], raw["parsing_error"]) == (answer, None)
+    assert json.loads(requests[0].content)["tool_choice"] == "auto"
+
+
+@pytest.mark.parametrize("ask", WHOLE)
+def test_an_answer_in_other_text_is_an_error_that_says_what_helps(ask: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None would look like an answer."""
+    model = ChatQwenPortal(model="qwq-plus", api_key="sk-x", plan="studio")
+    with answering(lambda request: answer_of({"content": "Why not?"}), monkeypatch):
+        with pytest.raises(OutputParserException, match="always thinks") as caught:
+            ask(model.with_structured_output(Joke), PROMPT)
+        raw: Any = ask(model.with_structured_output(Joke, include_raw=True), PROMPT)
+    assert caught.value.llm_output == "Why not?"
+    assert (raw["raw"].text, raw["parsed"], str(raw["parsing_error"])) == ("Why not?", None, str(caught.value))
+
+
+def test_a_model_that_cannot_be_forced_streams_its_data(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last part is whole."""
+    for model in ("qwen3.8-max-preview", "qwq-plus"):
+        parts = list(keyed(emulator, monkeypatch, model=model).with_structured_output(JokeDict).stream(PROMPT))
+        assert set(parts[-1]) == {"setup", "punchline"}

@@ -15,13 +15,14 @@ from litellm.integrations.custom_logger import CustomLogger
 from litellm.router import Router
 
 from litellm_qwen_portal import shims
-from qwen_portal import QwenBadRequestError
+from qwen_portal import QwenBadRequestError, QwenModelNotFoundError
 from qwen_portal.emulator import Emulator
 from qwen_portal.service.embeddings import EMBEDDING_MODELS
 from tests.canaries import KEY, assert_none_in
 from tests.embeddings.ways import asked, keep_key
 from tests.litellm.conftest import finish_logging
-from tests.litellm.ways import run
+from tests.litellm.test_errors import REFUSALS, Row
+from tests.litellm.ways import call, run
 
 MODEL = "qwen-portal/text-embedding-v4"
 Way = Callable[..., Any]
@@ -143,6 +144,65 @@ def test_refusals_are_litellms_own(ask: Way, studio: Emulator) -> None:
     keep_key(studio, "third", key="sk-third")
     with pytest.raises(exceptions.ContextWindowExceededError):
         ask("word " * 9_000, qwen_account="third")
+
+
+# The others are about chats, or about a sign-in, which has no embeddings at all.
+OF_BOTH = [row for row in REFUSALS if row[0] not in {"strict", "input-range", "moderation", "ended"}]
+
+
+@pytest.mark.parametrize("ask", WAYS)
+@pytest.mark.parametrize("row", OF_BOTH, ids=[row[0] for row in OF_BOTH])
+def test_each_refusal_is_that_of_the_chat_door(ask: Way, studio: Emulator, row: Row) -> None:
+    """LiteLLM's type, our error as its cause, and the hint in the text, word for word."""
+    scenario, _, theirs, ours = row
+    hints = []
+    for where, refused in (("embeddings", ask), ("chat", call)):
+        keep_key(studio, where, key=f"sk-{where}")
+        studio.scenario(scenario, where=where)
+        with pytest.raises(theirs) as caught:
+            refused(qwen_account=where, max_retries=0)
+        assert type(caught.value) is theirs
+        cause: Any = caught.value.__cause__
+        assert isinstance(cause, ours)
+        assert cause.hint in str(caught.value)
+        # after it: which accounts are left
+        hints.append(cause.hint.partition(" then ")[0])
+    assert hints[0] == hints[1]
+
+
+@pytest.mark.parametrize("ask", WAYS)
+def test_who_has_no_sign_in_or_a_wrong_key_reads_what_to_do(
+    ask: Way, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same error as a chat's, to the letter but for the request's id."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    keys: list[dict[str, Any]] = [{}, {"api_key": "sk-bad", "qwen_plan": "studio"}]
+    for given in (*keys, {"api_key": "sk-x", "qwen_plan": "nowhere"}):
+        said = []
+        for refused in (ask, call):
+            with pytest.raises((exceptions.AuthenticationError, exceptions.BadRequestError)) as caught:
+                refused(**given)
+            said.append((type(caught.value), str(caught.value).split(" (request id")[0]))
+        assert said[0] == said[1]
+        assert said[0][0] is (exceptions.BadRequestError if "nowhere" in str(given) else exceptions.AuthenticationError)
+
+
+@pytest.mark.parametrize("ask", WAYS)
+@pytest.mark.parametrize("model", ["text-embedding-v9", "coder-model"])
+def test_a_model_that_does_not_embed_names_those_that_do(ask: Way, studio: Emulator, model: str) -> None:
+    """The list of models that chat would not help."""
+    with pytest.raises(exceptions.NotFoundError, match="text-embedding-v4, text-embedding-v3") as caught:
+        ask(model=f"qwen-portal/{model}")
+    assert isinstance(caught.value.__cause__, QwenModelNotFoundError)
+
+
+@pytest.mark.parametrize("ask", WAYS)
+def test_a_plan_without_embeddings_names_the_arguments_of_this_door(ask: Way, signed_in: Emulator) -> None:
+    """LiteLLM knows no ``account``; and the sign-in is not asked, whose tier may have ended."""
+    signed_in.scenario("ended")
+    with pytest.raises(exceptions.BadRequestError, match=r"login studio --plan studio-intl.* qwen_account='studio'"):
+        ask()
+    assert asked(signed_in) == []
 
 
 @pytest.mark.parametrize("ask", WAYS)

@@ -136,9 +136,33 @@ def test_capabilities_are_known() -> None:
         assert litellm.supports_parallel_function_calling(model) or LITELLM < (1, 100)
         assert litellm.utils.supports_tool_choice(model)
         assert litellm.utils.supports_system_messages(model, None)
-        assert litellm.supports_response_schema(model)
+        # neither is known to keep to one
+        assert not litellm.supports_response_schema(model)
         assert litellm.supports_vision(model) is images
         assert litellm.supports_reasoning(model) is not images
+
+
+def test_capabilities_are_those_of_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who keeps to a schema, who can be made to call a tool, who sees and watches, on the plan in use."""
+    others = {name: info for name, info in litellm.model_cost.items() if not name.startswith("qwen-portal/")}
+    monkeypatch.setattr(litellm, "model_cost", others)
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-sp-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "token")
+    litellm_qwen_portal.register()
+    names = ("response_schema", "tool_choice", "vision", "video_input", "reasoning")
+    seen = {
+        model: [litellm.model_cost[f"qwen-portal/{model}"][f"supports_{name}"] for name in names]
+        for model in ("coder-model", "vision-model", "qwen3.8-max", "qwen3-coder-plus", "qwq-plus")
+    }
+    assert seen == {
+        "coder-model": [True, True, True, True, True],
+        "vision-model": [False, True, True, True, True],
+        "qwen3.8-max": [True, False, True, True, True],
+        "qwen3-coder-plus": [False, True, False, False, False],
+        "qwq-plus": [False, False, False, False, True],
+    }
+    assert litellm.supports_response_schema("qwen-portal/coder-model")
+    assert not litellm.supports_response_schema("qwen-portal/qwen3-coder-plus")
 
 
 def test_the_reasoning_parameters_are_known_to_be_supported() -> None:

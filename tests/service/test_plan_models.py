@@ -21,6 +21,8 @@ from tests.service.test_plans import TABLE, Row, keep
 HELLO = [{"role": "user", "content": "What is 2+2?"}]
 PICTURE = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,eA=="}}]
 IMAGE = [{"role": "user", "content": PICTURE}]
+CLIP = [{"type": "video_url", "video_url": {"url": "data:video/mp4;base64,eA=="}}]
+VIDEO = [{"role": "user", "content": CLIP}]
 ANSWER = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}]}
 SCHEMA = {"title": "Sum", "type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "Sum", "strict": True, "schema": SCHEMA}}
@@ -30,6 +32,8 @@ HUGE = 10**9
 THINKING = ("enable_thinking", "reasoning_effort", "thinking_budget")
 
 ON, OFF, NO_EFFORT = {"enable_thinking": True}, {"enable_thinking": False}, {"reasoning_effort": "none"}
+# of a model that thinks unless an effort of none tells it not to
+BY_ITSELF: dict[str, Any] = {}
 
 
 class Facts(NamedTuple):
@@ -38,6 +42,7 @@ class Facts(NamedTuple):
     Attributes:
         cap: The most output tokens that leave.
         sees: Whether a picture leaves.
+        watches: Whether a video leaves.
         forced: What is said of thinking beside a forced tool call; None where the force is left out instead.
         formatted: What is said of thinking beside a schema; None where the schema is left out instead.
         schema: Whether LangChain's json_schema is the service's own.
@@ -45,41 +50,42 @@ class Facts(NamedTuple):
 
     cap: int
     sees: bool
+    watches: bool
     forced: dict[str, Any] | None
     formatted: dict[str, Any] | None
     schema: bool
 
 
 # Written out: nothing here is looked up in the catalogue.
-_PLUS = Facts(65_536, sees=True, forced=OFF, formatted=ON, schema=True)
-_ALWAYS = Facts(131_072, sees=True, forced=None, formatted=ON, schema=True)
-_CODER = Facts(65_536, sees=False, forced=OFF, formatted=OFF, schema=False)
-_QWEN3 = Facts(32_768, sees=False, forced=OFF, formatted=OFF, schema=True)
+_PLUS = Facts(65_536, sees=True, watches=True, forced=OFF, formatted=ON, schema=True)
+_ALWAYS = Facts(131_072, sees=True, watches=True, forced=None, formatted=ON, schema=True)
+_CODER = Facts(65_536, sees=False, watches=False, forced=OFF, formatted=OFF, schema=False)
+_QWEN3 = Facts(32_768, sees=False, watches=False, forced=OFF, formatted=OFF, schema=True)
 MODELS = {
-    "qwen4-max": Facts(384_000, sees=True, forced=NO_EFFORT, formatted=ON, schema=True),
+    "qwen4-max": Facts(384_000, sees=True, watches=True, forced=NO_EFFORT, formatted=BY_ITSELF, schema=True),
     "qwen3.8-max-preview": _ALWAYS,
-    "qwen3.8-max": Facts(131_072, sees=True, forced=OFF, formatted=ON, schema=True),
-    "qwen3.8-flash": Facts(131_072, sees=True, forced=NO_EFFORT, formatted=ON, schema=True),
+    "qwen3.8-max": Facts(131_072, sees=True, watches=True, forced=OFF, formatted=ON, schema=True),
+    "qwen3.8-flash": Facts(131_072, sees=True, watches=True, forced=NO_EFFORT, formatted=BY_ITSELF, schema=True),
     "qwen3.7-plus": _PLUS,
-    "qwen3.7-max": _PLUS._replace(sees=False),
+    "qwen3.7-max": _PLUS._replace(sees=False, watches=False),
     "qwen3.6-plus": _PLUS._replace(schema=False),
     "qwen3.5-plus": _PLUS._replace(schema=False),
-    "qwen3.6-flash": _PLUS._replace(sees=False, schema=False),
+    "qwen3.6-flash": _PLUS._replace(sees=False, watches=False, schema=False),
     "qwen3-coder-plus": _CODER,
     "qwen3-coder-flash": _CODER,
     "qwen3-coder-next": _CODER,
     "qwen3-max": _QWEN3._replace(cap=65_536),
-    "qwen3-vl-plus": _QWEN3._replace(sees=True, schema=False),
+    "qwen3-vl-plus": _QWEN3._replace(sees=True, watches=True, schema=False),
     "qwen-plus-2025-01-25": _QWEN3._replace(cap=8_192, schema=False),
     "qwen-plus-2025-04-28": _QWEN3._replace(cap=16_384, schema=False),
     "qwen-plus-2025-07-14": _QWEN3._replace(cap=16_384, schema=False),
     "qwen-plus": _QWEN3,
     "qwen-flash": _QWEN3,
-    "qwq-plus": Facts(8_192, sees=False, forced=None, formatted=None, schema=False),
+    "qwq-plus": Facts(8_192, sees=False, watches=False, forced=None, formatted=None, schema=False),
 }
 PORTAL = {
-    "coder-model": Facts(65_536, sees=False, forced=OFF, formatted=ON, schema=False),
-    "vision-model": Facts(8_192, sees=True, forced=OFF, formatted=OFF, schema=False),
+    "coder-model": Facts(65_536, sees=False, watches=False, forced=OFF, formatted=ON, schema=False),
+    "vision-model": Facts(8_192, sees=True, watches=False, forced=OFF, formatted=OFF, schema=False),
 }
 TOKEN_PLANS = ("token", "token-intl", "qwencloud-token")
 
@@ -133,7 +139,7 @@ def test_no_model_of_the_catalogue_is_left_out() -> None:
 
 @pytest.mark.parametrize(("row", "model"), CASES, ids=[f"{row.plan}-{model}" for row, model in CASES])
 def test_the_request_is_the_plans_and_the_models(row: Row, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Address, headers, name, cap, schema, forced tool and picture, the same through each door."""
+    """Address, headers, name, cap, schema, forced tool, picture and video, the same through each door."""
     keep(row.plan, row.key)
     name, facts = facts_of(row, model)
     with answering(lambda request: httpx.Response(200, json=ANSWER), monkeypatch) as asked:
@@ -143,13 +149,15 @@ def test_the_request_is_the_plans_and_the_models(row: Row, model: str, monkeypat
             door(model, HELLO, enable_thinking=True, **FORCED)
             with nullcontext() if facts.sees else pytest.raises(REFUSED):
                 door(model, IMAGE)
+            with nullcontext() if facts.watches else pytest.raises(REFUSED):
+                door(model, VIDEO)
             for request in asked:
                 assert str(request.url) == f"{row.address}/chat/completions"
                 assert request.headers["authorization"] == f"Bearer {row.key}"
                 assert request.headers["user-agent"].startswith(f"qwen-portal/{__version__} ")
                 assert request.headers["x-dashscope-useragent"] == f"qwen-portal/{__version__}"
                 assert request.headers.get("x-dashscope-authtype") == ("qwen-oauth" if row.plan == "oauth" else None)
-            formatted, forced, *pictures = bodies(asked)
+            formatted, forced, *media = bodies(asked)
             assert {body["model"] for body in bodies(asked)} == {name}
             assert formatted["max_tokens"] == facts.cap
             assert formatted.get("response_format") == (None if facts.formatted is None else FORMAT)
@@ -157,7 +165,38 @@ def test_the_request_is_the_plans_and_the_models(row: Row, model: str, monkeypat
             assert forced["tool_choice"] == ("auto" if facts.forced is None else "required")
             assert thinking(forced) == (ON if facts.forced is None else facts.forced)
             assert forced.get("max_tokens") == (facts.cap if row.plan == "oauth" else None)
-            assert [body["messages"][0]["content"] for body in pictures] == [PICTURE] * facts.sees
+            sent = [body["messages"][0]["content"] for body in media]
+            assert sent == [PICTURE] * facts.sees + [CLIP] * facts.watches
+
+
+_XHIGH = {"reasoning_effort": "xhigh"}
+# Words for off, on and a high effort, where they are others than these.
+WORDS = {
+    "qwen4-max": (NO_EFFORT, BY_ITSELF, {"reasoning_effort": "high"}),
+    "qwen3.8-flash": (NO_EFFORT, BY_ITSELF, _XHIGH),
+    "qwen3.8-max": (OFF, ON, _XHIGH),
+    "qwen3.8-max-preview": (OFF, ON, _XHIGH),
+}
+ELSEWHERE = (OFF, ON, ON | {"thinking_budget": 4_096})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_door_asks_for_thinking_in_the_models_words(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A switch or an effort, and LiteLLM's own third way."""
+    keep(TABLE[1].plan, TABLE[1].key)
+    expected = WORDS.get(model, ELSEWHERE)
+    with answering(lambda request: httpx.Response(200, json=ANSWER), monkeypatch) as asked:
+        for door in DOORS:
+            asked.clear()
+            door(model, HELLO, enable_thinking=False)
+            door(model, HELLO, enable_thinking=True)
+            door(model, HELLO, reasoning_effort="high")
+            door(model, HELLO, reasoning_effort="none")
+            assert tuple(map(thinking, bodies(asked))) == (*expected, expected[0])
+        asked.clear()
+        of_litellm(model, HELLO, thinking={"type": "disabled"})
+        of_litellm(model, HELLO, thinking={"type": "enabled", "budget_tokens": 9})
+        assert list(map(thinking, bodies(asked))) == [expected[0], expected[1] | {"thinking_budget": 9}]
 
 
 @pytest.mark.parametrize(("row", "model"), CASES, ids=[f"{row.plan}-{model}" for row, model in CASES])
@@ -175,6 +214,7 @@ def test_langchains_json_schema_is_the_services_where_the_model_keeps_to_it(
     assert body.get("response_format", FORMAT) == FORMAT
     profile = chat.profile or {}
     assert (profile["max_output_tokens"], profile["image_inputs"]) == (facts.cap, facts.sees)
+    assert profile["video_inputs"] is facts.watches
     assert profile["structured_output"] is facts.schema
 
 
@@ -191,6 +231,10 @@ def test_the_emulated_service_takes_what_is_sent(
         door(model, HELLO, **FORCED)
         door(model, [{"role": "user", "content": "As JSON: 2+2"}], response_format={"type": "json_object"})
         door(model, HELLO, response_format=FORMAT)
+        door(model, HELLO, reasoning_effort="high")
+    for model in ("qwen3.8-flash", "qwen4-max", "vision-model"):
+        door(model, HELLO, enable_thinking=False)
     door("vision-model", IMAGE)
+    door("vision-model", VIDEO)
     assert {entry.status for entry in emulator.chats()} == {200}
-    assert len(emulator.chats()) == 21
+    assert len(emulator.chats()) == 30

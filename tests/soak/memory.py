@@ -7,7 +7,9 @@ from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MEBI = 1024 * 1024
-_M_ARENA_MAX, _ARENAS = -8, 2
+# By default glibc gives hundreds of threads eight arenas for each core, and each thread a cache of what it has freed,
+# which counts as in use. Both go on filling for an hour, and that would hide a leak.
+TUNABLES = "glibc.malloc.arena_max=2:glibc.malloc.tcache_count=0"
 
 
 class _MallInfo2(ctypes.Structure):
@@ -18,15 +20,6 @@ class _MallInfo2(ctypes.Structure):
             *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
         )
     ]
-
-
-def use_few_arenas() -> None:
-    """Let all threads allocate from two arenas, as MALLOC_ARENA_MAX=2 does.
-
-    By default glibc gives hundreds of threads eight for each core, and the free memory in them goes on growing for an
-    hour: the resident memory would show that, and hide a leak.
-    """
-    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def resident() -> float:

@@ -23,7 +23,6 @@ from typing import Any
 
 from tests.soak.canaries import CanaryWatch
 from tests.soak.disturbances import disturbances
-from tests.soak.memory import use_few_arenas
 from tests.soak.server_process import ServerProcess, running_service
 from tests.soak.verdict import Verdict
 from tests.soak.watch import PATIENCE, Watch, descriptors, dump, standing_still
@@ -217,7 +216,6 @@ def main() -> int:
     print(f"seed {options.seed}", flush=True)
     # it would fetch its price table from the network when it is imported
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    use_few_arenas()
     faulthandler.enable()
     # to see where everybody stands
     faulthandler.register(signal.SIGUSR1)
