@@ -188,24 +188,26 @@ def usage(days: float = 7, account: str | None = None) -> list[dict[str, Any]]:
 
     Returns:
         One dict per request, oldest first: ``time`` (seconds since the epoch), ``account`` and ``plan`` (``None`` for
-        the qwen command), ``model`` (the name that was sent), ``prompt_tokens``, ``completion_tokens``,
-        ``cached_tokens``, ``reasoning_tokens`` (each ``None`` if nobody said), ``milliseconds``,
-        ``first_milliseconds`` (until a stream's first content), ``status`` (HTTP), ``outcome`` (``"ok"``,
-        ``"closed"`` for a stream left early, ``"cancelled"``, or the error's class) and ``on_quota``.
+        the qwen command; of a key that is not kept the account is ``"env"`` or ``"api_key="``), ``model`` (the name
+        that was sent), ``prompt_tokens``, ``completion_tokens``, ``cached_tokens``, ``reasoning_tokens`` (each
+        ``None`` if nobody said), ``milliseconds``, ``first_milliseconds`` (until a stream's first content),
+        ``status`` (HTTP), ``outcome`` (``"ok"``, ``"closed"`` for a stream left early, ``"cancelled"``, or the
+        error's class) and ``on_quota``.
 
     Raises:
         QwenStoreError: The ledger cannot be read.
-        QwenError: ``days`` is no number above 0.
+        QwenError: ``days`` is no number above 0, or ``account`` no label.
 
     Example:
         >>> pandas.DataFrame(qwen_portal.usage(days=30)).groupby("model")["completion_tokens"].sum()
     """
+    from qwen_portal.storage.index import check_label
     from qwen_portal.storage.usage_ledger import UsageLedger, days_ago
     from qwen_portal.storage.write_behind import flush
 
-    since = days_ago(days)
+    since, label = days_ago(days), None if account is None else check_label(account)
     flush()
-    return [row._asdict() for row in UsageLedger(Session().settings.home).rows(since, account)]
+    return [row._asdict() for row in UsageLedger(Session().settings.home).rows(since, label)]
 
 
 def close() -> None:

@@ -89,7 +89,7 @@ class BaseClient:
             raise QwenError(f"The plan {plan!r} is named, but there is no key of it.", hint="Pass api_key= as well.")
         self._label = account
         self._pinned = account is not None or key is not None
-        self._max_retries = max_retries
+        self._max_retries = _whole_number("max_retries", max_retries)
         self._session = Session(settings)
         self._builder = RequestBuilder(self._session.settings, self._session.warned)
 
@@ -179,3 +179,9 @@ class BaseClient:
 
     def about_to_send(self, exchange: Exchange) -> None:
         """Do nothing: an integration that keeps records of requests puts its own in the place of this."""
+
+
+def _whole_number(name: str, value: object) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise QwenError(f"{name} is {value!r:.60}.", hint="It takes a whole number from 0 on.")
+    return value

@@ -130,8 +130,8 @@ class QwenStoreUnavailableError(QwenStoreError):
     """There is no usable keyring, or it does not answer."""
 
     default_hint = (
-        "Set QWEN_PORTAL_STORE=file (or `qwen-portal login --insecure-storage`) to keep the sign-in in a file only "
-        "you can read, or QWEN_PORTAL_STORE=memory for this process alone."
+        "`qwen-portal login --insecure-storage`, or QWEN_PORTAL_STORE=file, keeps the sign-in in a file only you can "
+        "read; QWEN_PORTAL_STORE=memory keeps it for this process alone."
     )
 
 

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qwen_portal.account.api_keys import environment_account
+from qwen_portal.account.api_keys import given_account
 from qwen_portal.account.cool_downs import CoolDown, cool_downs, remember
-from qwen_portal.account.record import ENV_LABEL, Account
+from qwen_portal.account.record import NOT_KEPT, Account
 from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
@@ -22,7 +22,7 @@ _lock = threading.Lock()
 # Shared by all clients of the process: one refresh at a time needs one manager, and the memory store lives here.
 _accounts: dict[tuple[Path, str], Accounts] = {}
 _managers: dict[tuple[Accounts, str, str], "TokenManager"] = {}
-# The quotas of keys that the index does not know: one from the environment is kept nowhere.
+# The quotas of keys that the index does not know, as they are kept nowhere.
 _spent_keys: dict[Secret, Entry] = {}
 # Who has the index's lock and does not let go of it is hung or stopped; no request waits for that.
 _PATIENCE = 3.0
@@ -65,26 +65,26 @@ class Session:
         return Recorder(self.settings.home, self.settings.request_log)
 
     def list(self) -> list[Account]:
-        """Return every account, a key from the environment first."""
-        env = self._environment()
+        """Return every account, a key that is not kept first."""
+        given = self._given()
         stored = list(map(self._here, self.accounts.list()))
-        return stored if env is None else [env, *stored]
+        return stored if given is None else [given, *stored]
 
     def choose(self, label: str | None = None) -> Account:
         """Return the account for a request.
 
         Args:
-            label: The account asked for; without one the environment's key, then QWEN_PORTAL_ACCOUNT, then the
+            label: The account asked for; without one a key that is not kept, then QWEN_PORTAL_ACCOUNT, then the
                 active account.
 
         Raises:
             QwenTokenNotAvailableError: There is none; the hint names the command.
-            QwenError: The environment's key has no plan.
+            QwenError: The key that is not kept has no plan.
         """
-        if label is None or label == ENV_LABEL:
-            env = self._environment()
-            if env is not None:
-                return env
+        if label is None or label in NOT_KEPT:
+            given = self._given()
+            if given is not None and label in {None, given.label}:
+                return given
         return self._here(self.accounts.choose(label if label is not None else self.settings.account, cached=True))
 
     def exhaust(self, account: Account, cool_down: CoolDown, *, seconds: float = _PATIENCE) -> None:
@@ -118,12 +118,12 @@ class Session:
         # that the account's own service has ended says nothing of the host that the user named in its place
         return account if self.settings.base_url is None else account._replace(ended_at=None)
 
-    def _environment(self) -> Account | None:
-        env = environment_account(self.settings)
-        if env is None or env.key is None:
-            return env
-        spent = _spent_keys.get(env.key)
-        return env if spent is None else env._replace(cool_downs=cool_downs(spent))
+    def _given(self) -> Account | None:
+        given = given_account(self.settings)
+        if given is None or given.key is None:
+            return given
+        spent = _spent_keys.get(given.key)
+        return given if spent is None else given._replace(cool_downs=cool_downs(spent))
 
 
 def forget() -> None:

@@ -5,11 +5,11 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from qwen_portal.errors import QwenError
+from qwen_portal.errors import QwenError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.service.hosts import ArgumentUrl, origin, user_url
 from qwen_portal.untrusted_json import token
@@ -26,6 +26,8 @@ _LONGEST = 31_536_000.0
 
 STRATEGIES: tuple[str, ...] = ("switch", "degrade", "cli")
 PLACES = "auto, keyring, file, file:PATH, qwen-cli or memory"
+# What other programs' switches take, and nobody means as the name of a folder.
+_SWITCHES = {"true", "false", "yes", "no", "on", "off"}
 _PLACES = {"auto", "keyring", "file", "qwen-cli", "memory"}
 
 
@@ -42,6 +44,7 @@ class Settings(NamedTuple):
         client_id: OAuth client id.
         api_key: A key used as it is and never stored, or ``None``.
         plan: The plan of ``api_key``, or ``None``.
+        key_is_argument: Whether ``api_key`` came as an argument, not from the environment.
         allowed_hosts: Further ``host[:port]`` entries a bearer may go to.
         timeout: Seconds for one whole answer.
         on_quota: What to try in turn when a quota is used up, of STRATEGIES; nothing for ``error``.
@@ -60,6 +63,7 @@ class Settings(NamedTuple):
     client_id: str = CLIENT_ID
     api_key: Secret | None = None
     plan: str | None = None
+    key_is_argument: bool = False
     allowed_hosts: tuple[str, ...] = ()
     timeout: float = 600.0
     on_quota: tuple[str, ...] = ("switch", "degrade")
@@ -117,6 +121,8 @@ def load_settings(
         QwenError: A variable has a value it cannot have; the message names it.
         QwenHostNotAllowedError: An address is malformed or not https.
     """
+    for name, value in (("store", store), ("base_url", base_url), ("client_id", client_id), ("plan", plan)):
+        _check_text(name, value)
     env = _Variables(environ)
     # a frame of an error is shown with what it has, and this has every secret of the user's
     del environ
@@ -132,11 +138,12 @@ def load_settings(
         home=home,
         account=env("QWEN_PORTAL_ACCOUNT"),
         store=_place(store or env("QWEN_PORTAL_STORE") or (f"file:{token_path}" if token_path else "auto")),
-        oauth_url=user_url(oauth_url) if oauth_url else OAUTH_URL,
-        base_url=user_url(base_url) if base_url else None,
+        oauth_url=_url("QWEN_PORTAL_OAUTH_URL", oauth_url) if oauth_url else OAUTH_URL,
+        base_url=_url("QWEN_PORTAL_BASE_URL (or base_url=)", base_url) if base_url else None,
         client_id=client_id or env("QWEN_PORTAL_CLIENT_ID", "QWEN_OAUTH_CLIENT_ID") or CLIENT_ID,
         api_key=_key(key) if key else None,
         plan=plan or env("QWEN_PORTAL_PLAN"),
+        key_is_argument=bool(api_key),
         allowed_hosts=_hosts(env("QWEN_PORTAL_ALLOWED_HOSTS") or ""),
         timeout=_seconds("QWEN_PORTAL_TIMEOUT", timeout if timeout is not None else env("QWEN_PORTAL_TIMEOUT"), 600.0),
         on_quota=_strategies(on_quota if on_quota is not None else env("QWEN_PORTAL_ON_QUOTA") or "switch,degrade"),
@@ -145,6 +152,11 @@ def load_settings(
         request_log=_log_folder(log, home) if log else None,
         argued=argued,
     )
+
+
+def _check_text(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, str):
+        raise QwenError(f"{name} is {value!r:.60}.", hint="It takes a text.")
 
 
 def _argued(base_url: str | None, plan: str | None, env: _Variables) -> frozenset[str]:
@@ -196,9 +208,23 @@ def configure_logging(level: str | None) -> None:
         logger.addHandler(handler)
 
 
+def _url(name: str, value: str) -> str:
+    """Read an address; the error about it names the variable."""
+    try:
+        return user_url(value)
+    except QwenHostNotAllowedError as exc:
+        exc.message = f"{name}: {exc.message[0].lower()}{exc.message[1:]}"
+        raise
+
+
 def _log_folder(value: str, home: Path) -> Path | None:
     if value in {"0", "1"}:
         return home / "logs" if value == "1" else None
+    if value.lower() in _SWITCHES or value.isdecimal():
+        raise QwenError(
+            f"QWEN_PORTAL_REQUEST_LOG is {printable(value, limit=60)!r}.",
+            hint=f"It takes a folder, or 1 for {home / 'logs'}; nothing is no log. A folder of that name is ./{value}.",
+        )
     return Path(value).expanduser().absolute()
 
 
@@ -231,8 +257,11 @@ def _seconds(name: str, value: str | float | None, default: float) -> float:
 
 
 def _strategies(value: str | Iterable[str]) -> tuple[str, ...]:
-    entries = value.split(",") if isinstance(value, str) else value
-    names = tuple(dict.fromkeys(name.strip().lower() for name in entries))
+    try:
+        entries = value.split(",") if isinstance(value, str) else list(value)
+        names = tuple(dict.fromkeys(name.strip().lower() for name in entries))
+    except (TypeError, AttributeError):
+        names = ()
     if names == ("error",):
         return ()
     if not names or set(names) - set(STRATEGIES):
@@ -250,10 +279,9 @@ def _key(key: Secret) -> Secret:
 
 def _hosts(value: str) -> tuple[str, ...]:
     entries = [entry.strip().lower() for entry in value.split(",") if entry.strip()]
-    check: Callable[[str], str] = user_url
     for entry in entries:
         if "/" in entry:
             msg = f"QWEN_PORTAL_ALLOWED_HOSTS holds {printable(entry, limit=120)!r}."
             raise QwenError(msg, hint="It takes host or host:port entries, separated by commas.")
-        check(entry)
+        _url("QWEN_PORTAL_ALLOWED_HOSTS", entry)
     return tuple(entries)

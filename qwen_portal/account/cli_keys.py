@@ -30,10 +30,12 @@ class _Slot(NamedTuple):
 
 # Plans that serve programs first: the first key that is copied becomes the active account.
 _SLOTS = {
-    "DASHSCOPE_API_KEY": _Slot("alibabaStandard", ("studio-intl", "studio", "studio-us", "studio-hk")),
-    "BAILIAN_TOKEN_PLAN_API_KEY": _Slot("token-plan", ("token-intl", "token")),
+    "DASHSCOPE_API_KEY": _Slot("alibabaStandard", ("studio-intl", "studio", "studio-us", "studio-hk", "qwencloud")),
+    "BAILIAN_TOKEN_PLAN_API_KEY": _Slot("token-plan", ("token-intl", "token", "qwencloud-token")),
     "BAILIAN_CODING_PLAN_API_KEY": _Slot("coding-plan", ("coding-intl", "coding")),
 }
+CLI_KEY_NAMES = tuple(_SLOTS)
+LOOK_AROUND = "`qwen-portal import` takes the name of a file, not that of an account; without one it looks around."
 # Far above any settings that a person wrote.
 _LIMIT = 4 * 1024 * 1024
 # The CLI's settings may have comments. A string or a comment that does not end goes to the end of the text.
@@ -86,7 +88,7 @@ def _settings(path: Path) -> dict[str, Any]:
         raise QwenStoreError(f"{path} is too large for settings ({size:,} bytes).", hint=f"See what is in {path}.")
     text = read_owned(real)
     if text is None:
-        raise QwenError(f"There is no file {path}.", hint="Run `qwen-portal import` without a name to look around.")
+        raise QwenError(f"There is no file {path}.", hint=LOOK_AROUND)
     found = json_object(text) or json_object(re.sub(_STRING_OR_COMMENT, _kept, text, flags=re.DOTALL))
     if found is None:
         raise QwenError(f"{path} cannot be read: it is no JSON object.", hint="Mend it, or name another file.")

@@ -12,7 +12,9 @@ from qwen_portal.storage.index import IndexData, check_label
 from qwen_portal.text import shell_quote
 
 DEFAULT_LABEL = "default"
-ENV_LABEL = "env"
+# The accounts of keys that are not kept: of QWEN_PORTAL_API_KEY, and of api_key=.
+ENV_LABEL, ARGUMENT_LABEL = "env", "api_key="
+NOT_KEPT = (ENV_LABEL, ARGUMENT_LABEL)
 # How long a service that refused a fresh token is left alone.
 ENDED_SECONDS = 900.0
 
@@ -23,17 +25,17 @@ class Account(NamedTuple):
 
     Attributes:
         label: What the user calls it.
-        kind: ``oauth``, ``key`` or ``env``.
+        kind: ``oauth``, ``key``, ``env`` (a key from the environment) or ``argument`` (one that came as ``api_key=``).
         plan: Its plan.
         active: Whether calls that name no account use it.
-        store: Where its credential is kept; ``"environment"`` for kind ``env``.
+        store: Where its credential is kept; ``"environment"`` for kind ``env``, ``"argument"`` for ``argument``.
         expires_at: When the access token ends.
         cool_downs: Which quotas are used up.
         needs_login: Whether only a new sign-in helps.
         lost: How the sign-in was lost, if that was no revocation.
         ended_at: When the service refused a fresh token, if that was less than 15 minutes ago.
         generation: Generation of the stored credential.
-        key: For kind ``env``, the key itself.
+        key: Of a key that is not kept, the key itself.
         unavailable_reason: Why it cannot be used at all, such as ``"unknown plan 'premium'"``.
     """
 
@@ -106,11 +108,12 @@ def new_label(label: str | None) -> str:
     """Return the label that a new sign-in is kept under: the one asked for, or ``"default"``.
 
     Raises:
-        QwenError: It is no label, or the one of the environment's key.
+        QwenError: It is no label, or the one of a key that is not kept.
     """
     name = check_label(label if label is not None else DEFAULT_LABEL)
-    if name == ENV_LABEL:
-        raise QwenError(f"{ENV_LABEL!r} is the name of the key in QWEN_PORTAL_API_KEY.", hint="Choose another label.")
+    if name in NOT_KEPT:
+        whose = "in QWEN_PORTAL_API_KEY" if name == ENV_LABEL else "that a program passes as api_key="
+        raise QwenError(f"{name!r} is the name of the key {whose}.", hint="Choose another label.")
     return name
 
 

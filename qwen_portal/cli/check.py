@@ -19,7 +19,7 @@ from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.service.models import CATALOGUE, known_ids, model_id
 from qwen_portal.session import Session
 
-OK = "ok"
+OK, NOT_OFFERED = "ok", "not offered"
 # For an answer of a few words, retries included.
 _SECONDS = 60.0
 _RETRIES = 2
@@ -43,8 +43,8 @@ def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> No
     Known are the two ids, and what the account's service lists and the catalogue has.
 
     The result is ok, not offered, quota or error. What is found changes nothing: no account is left alone because of
-    it, and each is asked, in its cool-down too. The exit code is 1 if coder-model or vision-model fails; what else a
-    plan offers differs.
+    it, and each is asked, in its cool-down too. The exit code is 1 if coder-model, vision-model or a model that -m
+    names fails; what else a plan offers differs.
     """
     named = list(dict.fromkeys(model_id(name.strip()) for name in models))
     if "" in named:
@@ -60,18 +60,38 @@ def command(ctx: click.Context, models: tuple[str, ...], *, as_json: bool) -> No
     finally:
         # after Ctrl-C, too, what was found until then
         _print(checks, as_json=as_json)
-    if any(check.model in CATALOGUE and check.result != OK for check in checks):
+    if named:
+        _tell_offers(session, [check.account for check in checks if check.result == NOT_OFFERED])
+    if any(check.model in (named or CATALOGUE) and check.result != OK for check in checks):
         ctx.exit(1)
 
 
 def _known(session: Session, account: Account) -> list[str]:
     """Return what is worth asking an account for; a service's list has models that do not chat, too."""
+    listed = [model for model in _listed(session, account) or () if model in known_ids()]
+    return list(dict.fromkeys((*CATALOGUE, *listed)))
+
+
+def _listed(session: Session, account: Account) -> list[str] | None:
+    """Return what the account's service lists; ``None``, told, if there is no list to be had."""
     try:
-        listed = offered(session, account)
+        host, listed = offered(session, account)
     except QwenError as exc:
-        click.echo(f"{account.label}: no list of models ({exc.message}); the two ids alone are asked for.", err=True)
-        listed = []
-    return list(dict.fromkeys((*CATALOGUE, *(model for model in listed if model in known_ids()))))
+        click.echo(f"{account.label}: no list of models ({exc.message})", err=True)
+        return None
+    if listed is None:
+        click.echo(f"{account.label}: no list of models, as {host} publishes none.", err=True)
+    return listed
+
+
+def _tell_offers(session: Session, labels: list[str]) -> None:
+    """Say which models there are, to whoever named one that there is not."""
+    for account in session.list():
+        if account.label in labels:
+            listed = _listed(session, account)
+            whose = "its service lists" if listed is not None else "the catalogue has"
+            models = ", ".join(dict.fromkeys((*CATALOGUE, *(known_ids() if listed is None else listed))))
+            click.echo(f"{account.label}: {whose} {models}.", err=True)
 
 
 def _print(checks: list[_Check], *, as_json: bool) -> None:
@@ -99,7 +119,7 @@ def _ask(session: Session, account: Account, model: str) -> tuple[str, str]:
         auth = PortalAuth(account.label, session=session, ready=(account, credential))
         send(Exchange(request, auth, _SECONDS, _RETRIES, account, recorder=session.recorder))
     except QwenModelNotFoundError as exc:
-        return "not offered", exc.message
+        return NOT_OFFERED, exc.message
     except QwenQuotaExceededError as exc:
         return "quota", exc.message
     except QwenError as exc:

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import click
 
-from qwen_portal.account.cli_keys import CliKey
+from qwen_portal.account.cli_keys import CLI_KEY_NAMES, CliKey
+from qwen_portal.account.registry import Accounts
 from qwen_portal.cli.group import tell
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
-from qwen_portal.sign_in.importing import Move, check_store, find, move, moves
+from qwen_portal.sign_in.foreign_files import SignInFile
+from qwen_portal.sign_in.importing import Move, check_room, check_store, find, move, moves
 from qwen_portal.sign_in.key_importing import KeyFile, account_of, copy_key, find_keys
 
 
 @click.command("import")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def command(file: Path | None, *, yes: bool) -> None:
     """Move the sign-in of the qwen CLI, or of an older tool, here; copy the CLI's API keys.
@@ -30,19 +32,14 @@ def command(file: Path | None, *, yes: bool) -> None:
     check_store(session)
     keys = _find_keys(file)
     found = [] if file is not None and keys is not None else find(session, file)
+    if keys is not None and not keys.keys:
+        if not found:
+            raise _nothing(f' {keys.path} has none of {", ".join(CLI_KEY_NAMES)} in its "env".')
+        keys = None
     if not found and keys is None:
-        raise QwenError(
-            "Neither the qwen CLI nor an older tool has a sign-in or an API key here.",
-            hint="Run `qwen-portal login`, or name a file: `qwen-portal import FILE`.",
-        )
-    if keys is not None:
-        click.echo(f"{keys.path}:", err=True)
-        for key in keys.keys:
-            click.echo(f"  {_describe_key(key, account_of(session.accounts, key))}", err=True)
-    for each in found:
-        click.echo(f"{each.path}:", err=True)
-        for planned in moves(session.accounts, each):
-            click.echo(f"  {_describe(planned)}", err=True)
+        raise _nothing()
+    if _tell(session.accounts, keys, found):
+        check_room(session.accounts)
     if not yes:
         _ask("Copy" if not found else "Move" if keys is None else "Copy and move")
     # keys first: what is kept first is active where nothing was, and keys are what is answered
@@ -55,6 +52,13 @@ def command(file: Path | None, *, yes: bool) -> None:
         raise failures[0]
 
 
+def _nothing(settings: str = "") -> QwenError:
+    return QwenError(
+        f"Neither the qwen CLI nor an older tool has a sign-in or an API key here.{settings}",
+        hint="Run `qwen-portal login`, or name a file: `qwen-portal import FILE`.",
+    )
+
+
 def _find_keys(file: Path | None) -> KeyFile | None:
     try:
         return find_keys(file)
@@ -64,6 +68,23 @@ def _find_keys(file: Path | None) -> KeyFile | None:
         # the person did not name it
         click.echo(f"Passed over: {exc.message}", err=True)
         return None
+
+
+def _tell(accounts: Accounts, keys: KeyFile | None, found: list[SignInFile]) -> bool:
+    """Say what was found and what is to become of it; return whether any of it is new here."""
+    has_new = False
+    if keys is not None:
+        click.echo(f"{keys.path}:", err=True)
+        for key in keys.keys:
+            here = account_of(accounts, key)
+            has_new |= here is None
+            click.echo(f"  {_describe_key(key, here)}", err=True)
+    for each in found:
+        click.echo(f"{each.path}:", err=True)
+        for planned in moves(accounts, each):
+            has_new |= planned.is_new
+            click.echo(f"  {_describe(planned)}", err=True)
+    return has_new
 
 
 def _copy(session: Session, file: KeyFile) -> list[QwenError]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import click
 
+from qwen_portal.cli.options import refuse
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import KEY_PLANS, OAUTH
@@ -15,7 +16,7 @@ from qwen_portal.session import Session
 from qwen_portal.settings import Settings, load_settings
 from qwen_portal.sign_in.device_flow import LoginEvent, Show, sign_in
 from qwen_portal.sign_in.display import default_display
-from qwen_portal.sign_in.key_login import add_key
+from qwen_portal.sign_in.key_login import add_key, check_ready
 
 # A name that is repeated in a message: keys have small letters or hyphens.
 _NAME = r"[A-Z_][A-Z0-9_]{0,63}"
@@ -43,7 +44,9 @@ _NAME = r"[A-Z_][A-Z0-9_]{0,63}"
     help="Keep the sign-in in a plain file that only you can read, not in the keyring.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each event as one line of JSON.")
+@click.pass_context
 def command(
+    ctx: click.Context,
     account: str | None,
     plan: str,
     *,
@@ -64,19 +67,22 @@ def command(
     The plan's service is then asked, with one small request, whether it takes the key. A key that it refuses is not
     kept (exit code 4); one that could not be tried is.
     """
-    key = _api_key(plan, from_stdin=api_key_stdin, variable=api_key_env)
+    _check_usage(ctx, plan, from_stdin=api_key_stdin, variable=api_key_env)
     screen = None if as_json else default_display(open_browser=False if no_browser else None, qr=not no_qr)
     events = _Events(screen)
     try:
         session = Session(_settings(insecure_storage=insecure_storage))
-        if key is None:
+        if plan == OAUTH:
             sign_in(session, account, show=events)
         else:
+            # nobody should type a key before learning that it cannot be kept
+            check_ready(session, account, plan)
+            key = _api_key(plan, from_stdin=api_key_stdin, variable=api_key_env)
             add_key(session, account, plan=plan, api_key=key, show=events, check=not no_check, force=force)
     except QwenError as exc:
         events.failed(str(exc))
         raise
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         events.failed("Cancelled.")
         raise
     if session.settings.api_key is not None:
@@ -103,20 +109,31 @@ class _Events:
             self(LoginEvent("error", message=message))
 
 
-def _api_key(plan: str, *, from_stdin: bool, variable: str | None) -> Secret | None:
-    """Read the key of a plan that takes one; it never comes from the command line, where other users see it.
+def _check_usage(ctx: click.Context, plan: str, *, from_stdin: bool, variable: str | None) -> None:
+    """Refuse options that do not go together.
 
     Raises:
-        click.UsageError: There is a key for the device sign-in, more than one key, or none and no terminal to ask.
+        click.UsageError: There is a key for the device sign-in, more than one key, or an option that means nothing for
+            this plan.
     """
+    if plan == OAUTH and (from_stdin or variable is not None):
+        option = "--api-key-stdin" if from_stdin else "--api-key-env"
+        raise click.UsageError(f"{option} needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
     if plan == OAUTH:
-        if from_stdin or variable is not None:
-            option = "--api-key-stdin" if from_stdin else "--api-key-env"
-            raise click.UsageError(f"{option} needs --plan: {', '.join(KEY_PLANS)}, or an https URL.")
-        return None
+        refuse(ctx, {"no_check", "force"}, "for the device sign-in: it is about an API key, which needs --plan")
+    else:
+        refuse(ctx, {"no_browser", "no_qr"}, "with an API key, which is kept without a browser")
+    if from_stdin and variable is not None:
+        raise click.UsageError("Take the key from --api-key-stdin or --api-key-env, not both.")
+
+
+def _api_key(plan: str, *, from_stdin: bool, variable: str | None) -> Secret:
+    """Read the key of a plan; it never comes from the command line, where other users see it.
+
+    Raises:
+        click.UsageError: There is none, and no terminal to ask.
+    """
     if variable is not None:
-        if from_stdin:
-            raise click.UsageError("Take the key from --api-key-stdin or --api-key-env, not both.")
         return _from_variable(variable)
     if sys.stdin.isatty():
         return Secret(click.prompt(f"API key of the plan {plan}", hide_input=True, err=True).strip())

@@ -25,7 +25,7 @@ def command(*, every: bool, name: str | None, remote: bool, as_json: bool) -> No
     """List the models, as they are on your plan, and which embed there.
 
     Without --remote no request is made. With it the service's own list follows the two ids, with what the catalogue
-    knows of each. Other ids than these are sent to the service as they are.
+    knows of each; of a service that publishes none, the catalogue's ids. Other ids are sent to the service as they are.
 
     WINDOW (the context) and OUTPUT are tokens. THINKS: no; by a switch (enable_thinking); by efforts of its own
     (reasoning_effort), which --json lists; or always. SCHEMA: whether it keeps to a JSON schema. What is not known
@@ -51,9 +51,16 @@ def _offered() -> tuple[Plan, list[dict[str, Any]]]:
     """Return the plan in use, and the two ids and what its service lists, each with whether it is listed."""
     session = Session()
     account = session.choose()
-    listed = offered(session, account)
-    rows = [described(account.plan, model) for model in dict.fromkeys((*CATALOGUE, *listed))]
-    return account.plan, [{**row, "offered": row["name"] in listed} for row in rows]
+    offer = offered(session, account)
+    if offer.ids is None:
+        click.echo(
+            f"{offer.host} publishes no list of models. These are the catalogue's, whether it offers them or not; "
+            "`qwen-portal check -m MODEL` asks it for one.",
+            err=True,
+        )
+    ids = known_ids() if offer.ids is None else offer.ids
+    rows = [described(account.plan, model) for model in dict.fromkeys((*CATALOGUE, *ids))]
+    return account.plan, [{**row, "offered": None if offer.ids is None else row["name"] in offer.ids} for row in rows]
 
 
 def _row(model: dict[str, Any]) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ def command(*, as_json: bool, check: bool) -> None:
     session = Session()
     accounts, in_use = mark_damaged(session.accounts, session.list()), account_in_use(session)
     if as_json:
-        click.echo(json.dumps({"accounts": [_record(account, in_use) for account in accounts]}))
+        records = [_record(account, in_use) for account in accounts]
+        click.echo(json.dumps({"accounts": records, "usage_counted": _is_counting(session)}))
     elif accounts:
         rows = [
             ("*" if a.label == in_use else "", a.label, a.plan.name, _kept(a), _state(a) + _pending(session, a))
@@ -103,8 +104,12 @@ def _pending(session: Session, account: "Account") -> str:
     return f"; {pending}" if pending is not None else ""
 
 
+def _is_counting(session: Session) -> bool:
+    return UsageLedger(session.settings.home).is_on()
+
+
 def _counting(session: Session) -> str:
-    if UsageLedger(session.settings.home).is_on():
+    if _is_counting(session):
         return "What is used is counted: qwen-portal usage shows it."
     return "What is used is not counted; qwen-portal usage --on begins to."
 

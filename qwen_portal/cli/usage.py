@@ -1,6 +1,7 @@
 """``qwen-portal usage``: what was used on this machine, added up from the ledger."""
 
 import json
+import math
 from collections.abc import Iterable
 from itertools import groupby
 from operator import attrgetter
@@ -9,6 +10,7 @@ from typing import Any
 
 import click
 
+from qwen_portal.cli.options import refuse
 from qwen_portal.cli.prices import Prices, read_prices
 from qwen_portal.cli.table import table
 from qwen_portal.secrets import printable
@@ -31,12 +33,17 @@ _SWITCH_ON = "`qwen-portal usage --on` switches it on."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--on/--off", "switch", default=None, help="Begin to count, or end it; what was counted stays.")
-def command(days: int, by: Grouping, prices: Path | None, *, as_json: bool, switch: bool | None) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, days: int, by: Grouping, prices: Path | None, *, as_json: bool, switch: bool | None
+) -> None:
     """Show what was used on this machine.
 
     The service tells nobody, so each request of this package is counted here once that is switched on: account, plan,
     model, tokens, time and outcome, nothing of its content. What OpenAI's own SDK or another program sends is not.
     """
+    if switch is not None:
+        refuse(ctx, {"days", "by", "prices", "as_json"}, "with --on or --off, which add nothing up")
     ledger = UsageLedger(load_settings().home)
     if switch is not None:
         ledger.switch(on=switch)
@@ -59,8 +66,8 @@ def _added(totals: list[Total], prices: Prices | None) -> dict[str, Any]:
     added: dict[str, Any] = {name: sum(getattr(total, name) for total in totals) for name in _SUMS}
     if prices is None:
         return added
-    cost = sum(prices[total.model].cost(total) for total in totals if total.model in prices)
-    return {**added, "cost": None if _without_price(totals, prices) else round(cost, 6)}
+    cost = math.fsum(prices[total.model].cost(total) for total in totals if total.model in prices)
+    return {**added, "cost": None if _without_price(totals, prices) else cost}
 
 
 def _without_price(totals: Iterable[Total], prices: Prices) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from qwen_portal.account.api_keys import hint_for_refused, whose_key
 from qwen_portal.account.record import Account
 from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.answers.collected import collected
@@ -33,7 +34,6 @@ from qwen_portal.requests.embedding_request import embedding_hint
 from qwen_portal.requests.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable, reason
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
-from qwen_portal.text import shell_quote
 from qwen_portal.untrusted_json import json_value
 
 _OK = 200
@@ -214,25 +214,21 @@ class Exchange:
         """
         said = f"HTTP {error.status}" if error.code is None else f"HTTP {error.status}, {error.code}"
         return QwenAuthenticationError(
-            f"{self.host} refused the API key of account {self.account.label!r} ({said}): it is wrong, or of another "
-            "plan. A key works at its own plan's address alone, and any other answers this.",
-            hint=self._keep_the_right_key(),
+            f"{self.host} refused {whose_key(self.account)} ({said}): it is wrong, or of another plan. A key works at "
+            "its own plan's address alone, and any other answers this.",
+            hint=hint_for_refused(self.account, self.secrets),
             kind="key",
             status=error.status,
             code=error.code,
             request_id=error.request_id,
         )
 
-    def _keep_the_right_key(self) -> str:
-        if self.account.kind == "env":
-            return "Correct QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN, or the arguments that gave the key and its plan."
-        return f"Keep the right key: `qwen-portal login --plan PLAN {shell_quote(self.account.label)}`."
-
     def _not_allowed(self, error: QwenAPIError) -> QwenAPIError:
         """Leave the service its words, and say whose key it is."""
+        whose = whose_key(self.account)
         error.hint = (
-            f"The key of account {self.account.label!r} is known there, but may not do this; the console of its plan "
-            "says what it may."
+            f"{whose[0].upper()}{whose[1:]} is known there, but may not do this; the console of its plan says what it "
+            "may."
         )
         return error
 

@@ -9,6 +9,13 @@ import httpx
 
 from qwen_portal.account.record import Account
 from qwen_portal.answers.fields import UnreadableError
+from qwen_portal.errors import (
+    QwenAPIError,
+    QwenBadRequestError,
+    QwenModelNotFoundError,
+    QwenPlanNotForProgramsError,
+    QwenQuotaExceededError,
+)
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.http.transport import send
 from qwen_portal.requests.chat_request import PreparedRequest, request_headers
@@ -19,6 +26,7 @@ from qwen_portal.storage.credential import Credential
 
 _RETRIES = 2
 _LONGEST_ID = 120
+_OK, _FORBIDDEN, _NOT_IMPLEMENTED = 200, 403, 501
 
 
 def list_models(
@@ -45,6 +53,14 @@ def list_models(
     request = PreparedRequest(url, headers, body={}, model="", read=_read_list, method="GET")
     ids: list[str] = send(Exchange(request, auth, timeout, _RETRIES, account))["ids"]
     return ids
+
+
+def has_no_list(error: QwenAPIError) -> bool:
+    """Tell whether the answer to :func:`list_models` says that the service has no such list, and nothing of the key."""
+    if error.kind is not None or isinstance(error, QwenPlanNotForProgramsError | QwenQuotaExceededError):
+        return False
+    is_unknown = isinstance(error, QwenModelNotFoundError | QwenBadRequestError)
+    return is_unknown or error.status in {_OK, _FORBIDDEN, _NOT_IMPLEMENTED}
 
 
 def _read_list(body: dict[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Exhausted(NamedTuple):
         owing = [each for each, known in spent if known.code == ARREARAGE]
         if owing:
             names = " and ".join(repr(each.label) for each in owing)
-            kept = next((each for each in owing if each.kind != "env"), None)
+            kept = next((each for each in owing if each.key is None), None)
             then = (
                 f" Then `qwen-portal accounts use {shell_quote(kept.label)}` ends the wait." if kept is not None else ""
             )
@@ -91,12 +91,12 @@ class Exhausted(NamedTuple):
         if of_other_plans and "switch" in self.on_quota:
             command = "`qwen-portal accounts rotate --mixed`"
             return f"run {command}: it lets {of_other_plans} serve too, although of another plan."
-        if self.first.kind == "env":
+        if self.first.key is not None:
             return "use another key (QWEN_PORTAL_API_KEY), or keep accounts: `qwen-portal login NAME`."
         return f"add an account: `qwen-portal login NAME`, or {self._early()}"
 
     def _unpin(self, others: str, of_other_plans: str) -> str:
-        if self.first.kind == "env":
+        if self.first.key is not None:
             return "use a key whose quota is not used up."
         if others and "switch" in self.on_quota:
             return f"leave the account's name out: then {others} may serve."

@@ -14,6 +14,7 @@ from qwen_portal.secrets import MASK, Secret, masked
 from qwen_portal.storage.private_files import failed, make_private_folder
 
 _KEPT = 1_000
+_VARIABLE = "QWEN_PORTAL_REQUEST_LOG"
 # Whose name has another form was not written here: it is never removed.
 _NAME = re.compile(r"request-\d{8}T\d{12}Z-\d+-\d+\.json")
 _SECRET_FIELD = re.compile(
@@ -106,13 +107,13 @@ class RequestLog(NamedTuple):
         Raises:
             QwenStoreError: The file system refused.
         """
-        make_private_folder(self.folder)
+        make_private_folder(self.folder, named_by=_VARIABLE)
         try:
             for request in batch:
                 self._write(request)
             self._prune()
         except OSError as exc:
-            raise failed("write in", self.folder, exc) from None
+            raise failed("write in", self.folder, exc, named_by=_VARIABLE) from None
         return ()
 
     def _write(self, request: LoggedRequest) -> None:

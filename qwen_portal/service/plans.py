@@ -4,6 +4,7 @@ The rows are in :mod:`qwen_portal.service.catalogue`.
 """
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 from qwen_portal.errors import QwenError
@@ -20,12 +21,14 @@ __all__ = [
     "Kind",
     "Plan",
     "find_plan",
+    "plans_alike",
     "plans_for_programs",
     "plans_of_key",
+    "terms_of",
     "unknown_plan",
 ]
 
-Kind = Literal["oauth", "key", "env"]
+Kind = Literal["oauth", "key", "env", "argument"]
 
 PLANS: dict[str, Plan] = {plan.name: plan for plan in PLAN_ROWS}
 PORTAL_BASE_URL = PLANS[OAUTH].base_url
@@ -53,6 +56,9 @@ def find_plan(name: str) -> Plan:
         QwenError: No such plan; the message lists them.
         QwenHostNotAllowedError: The URL is malformed or not https.
     """
+    # a caller of Python's may pass anything
+    if not isinstance(name, str):
+        raise QwenError(f"A plan is a text, not {name!r:.60}.", hint=_plans())
     if name in PLANS:
         return PLANS[name]
     if "://" in name:
@@ -67,15 +73,29 @@ def _workspace_plan(name: str) -> Plan:
     workspace, _, region = name.removeprefix("studio:").partition("@")
     if not re.fullmatch(_WORKSPACE, workspace):
         raise QwenError(
-            f"{name!r} names no workspace.", hint="Write studio:WORKSPACE@REGION; the console shows the workspace's id."
+            f"{name!r} names no workspace: the id of one has small letters, digits and hyphens.",
+            hint=_workspace_hint(name, "Write studio:WORKSPACE@REGION; the console shows the workspace's id."),
         )
     if region not in WORKSPACE_REGIONS:
         raise QwenError(
             f"{name!r} names no region that is known here.",
-            hint=f"Regions: {', '.join(WORKSPACE_REGIONS)}; for another, pass its https address as the plan.",
+            hint=_workspace_hint(
+                name, f"Regions: {', '.join(WORKSPACE_REGIONS)}; for another, pass its https address as the plan."
+            ),
         )
     base_url = WORKSPACE_PLAN.base_url.replace("WORKSPACE", workspace).replace("REGION", region)
     return WORKSPACE_PLAN.at(base_url, name=name, title=WORKSPACE_PLAN.title)
+
+
+def _workspace_hint(name: str, usual: str) -> str:
+    """Propose the same in small letters, if that is a plan; the pattern itself is none in any."""
+    small = name.lower()
+    if name in {small, WORKSPACE_PLAN.name}:
+        return usual
+    try:
+        return f"Did you mean {_workspace_plan(small).name}?"
+    except QwenError:
+        return usual
 
 
 def _plans() -> str:
@@ -85,6 +105,21 @@ def _plans() -> str:
 def plans_for_programs() -> tuple[str, ...]:
     """Return the names of the plans whose terms allow scripts and backends, for messages."""
     return (*(plan.name for plan in PLAN_ROWS if plan.for_programs), WORKSPACE_PLAN.name)
+
+
+def terms_of(names: Collection[str]) -> str:
+    """Say what the terms of those plans are that do not serve programs, for messages; empty if all do."""
+    terms = dict[str, list[str]]()
+    for plan in PLAN_ROWS:
+        if plan.name in names and not plan.for_programs:
+            terms.setdefault(plan.terms, []).append(plan.name)
+    return " ".join(f"Terms of {', '.join(group)}: {text[0].lower()}{text[1:]}" for text, group in terms.items())
+
+
+def plans_alike(key: Secret, plan: Plan) -> tuple[str, ...]:
+    """Return the plans that a key may be of by its beginning, besides ``plan``."""
+    others = (each for each in PLANS.values() if each.name != plan.name)
+    return tuple(each.name for each in others if key.reveal().startswith(each.keys) and not plans_of_key(key, each))
 
 
 def plans_of_key(key: Secret, plan: Plan) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from qwen_portal.account.cli_keys import CLI_KEY_NAMES, LOOK_AROUND
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
@@ -88,14 +89,15 @@ def read_sign_ins(path: Path) -> SignInFile:
     """
     text = read_owned(path)
     if text is None:
-        raise QwenError(f"There is no file {path}.", hint="Run `qwen-portal import` without a name to look around.")
+        raise QwenError(f"There is no file {path}.", hint=LOOK_AROUND)
     record = json_object(text) or {}
     accounts = record.get("accounts")
     logins, rest = _several(record, accounts) if isinstance(accounts, list) else _one(record)
     if not logins:
         raise QwenError(
-            f"{path} holds no sign-in.",
-            hint="It takes JSON with access_token, refresh_token and expiry_date; tokens without space or line break.",
+            f"{path} holds no sign-in, and none of the API keys that the qwen CLI keeps.",
+            hint="A file of a sign-in is JSON with access_token, refresh_token and expiry_date, tokens without space "
+            f'or line break; one of keys has {", ".join(CLI_KEY_NAMES)} or several of them in its "env".',
         )
     return SignInFile(path, logins, rest, Secret(text))
 

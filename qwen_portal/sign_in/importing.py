@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from qwen_portal.account.cool_downs import CoolDown, note
-from qwen_portal.account.record import DEFAULT_LABEL, ENV_LABEL
+from qwen_portal.account.record import DEFAULT_LABEL, NOT_KEPT
 from qwen_portal.account.registry import Accounts
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.secrets import Secret
@@ -76,6 +76,15 @@ def check_store(session: Session) -> None:
             "QWEN_PORTAL_STORE=memory would forget the sign-in when this program ends.",
             hint="Choose another place: keyring, file, file:PATH or qwen-cli.",
         )
+
+
+def check_room(accounts: Accounts) -> None:
+    """Find out whether one more account could be kept, before a person is asked whether to import it.
+
+    Raises:
+        QwenStoreError: It could not; the hint says what helps.
+    """
+    accounts.check_place(free_label(None, [account.label for account in accounts.list()]))
 
 
 def moves(accounts: Accounts, file: SignInFile) -> list[Move]:
@@ -192,4 +201,4 @@ def free_label(name: str | None, taken: Collection[str]) -> str:
     except QwenError:
         wanted = DEFAULT_LABEL
     candidates = (wanted if number == 1 else f"{wanted}-{number}" for number in range(1, len(taken) + 3))
-    return next(label for label in candidates if label not in taken and label != ENV_LABEL)
+    return next(label for label in candidates if label not in taken and label not in NOT_KEPT)

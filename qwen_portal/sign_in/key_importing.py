@@ -19,7 +19,7 @@ class KeyFile(NamedTuple):
 
     Attributes:
         path: The file.
-        keys: The keys in it.
+        keys: The keys in it; none where it is the CLI's own and has none.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class KeptKey(NamedTuple):
 
 
 def find_keys(path: Path | None) -> KeyFile | None:
-    """Read the settings file of that name, or the qwen CLI's own; ``None`` if there are no keys in it.
+    """Read the settings file of that name, or the qwen CLI's own; ``None`` if it is none, or not there.
 
     Raises:
         QwenError: It is no JSON object. A file that was named need not be one of settings.
@@ -57,7 +57,7 @@ def find_keys(path: Path | None) -> KeyFile | None:
         if path is not None and file.name != own.name:
             return None
         raise
-    return KeyFile(file, keys) if keys else None
+    return KeyFile(file, keys) if keys or path is None else None
 
 
 def account_of(accounts: Accounts, key: CliKey) -> str | None:

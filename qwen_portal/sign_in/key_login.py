@@ -9,29 +9,24 @@ from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import (
     QwenAPIError,
     QwenAuthenticationError,
-    QwenBadRequestError,
     QwenError,
-    QwenModelNotFoundError,
     QwenPlanNotForProgramsError,
 )
 from qwen_portal.http.exchange import Exchange
-from qwen_portal.http.model_list import list_models
+from qwen_portal.http.model_list import has_no_list, list_models
 from qwen_portal.http.transport import send
 from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.secrets import Secret
 from qwen_portal.service.models import CODER
-from qwen_portal.service.plans import PLANS, Plan, plans_of_key
+from qwen_portal.service.plans import Plan
 from qwen_portal.session import Session
 from qwen_portal.sign_in.device_flow import Cancellation, LoginEvent, Show
 from qwen_portal.storage.credential import Credential
-from qwen_portal.text import shell_quote
 from qwen_portal.untrusted_json import token
 
 # For one small request, retries included: a person waits for it.
 _SECONDS = 20.0
 _RETRIES = 1
-_FORBIDDEN, _NOT_IMPLEMENTED = 403, 501
-_OK = 200
 
 
 def add_key(
@@ -62,12 +57,11 @@ def add_key(
         QwenStoreError: The key could not be kept.
         QwenError: The plan takes no keys, the key is known to be of another plan, or this was cancelled.
     """
-    found = key_plan(plan)
+    name, found = check_ready(session, label, plan)
     if token(api_key.reveal()) is None:
         raise QwenError("The API key is empty or holds characters that no key has.", hint="Paste it again.")
     check_key(api_key, found)
-    name, credential = new_label(label), Credential.from_key(api_key, plan=found.name)
-    session.accounts.check_place(name)
+    credential = Credential.from_key(api_key, plan=found.name)
     result, why = "unchecked", ""
     if check:
         try:
@@ -82,6 +76,26 @@ def add_key(
     return account
 
 
+def check_ready(session: Session, label: str | None, plan: str) -> tuple[str, Plan]:
+    """Find out whether a key of a plan could be kept, before a person is asked for one.
+
+    Args:
+        session: Settings, accounts and tokens.
+        label: Account label; ``"default"`` if not given.
+        plan: A plan that takes keys, or an https URL.
+
+    Returns:
+        The label that it is to be kept under, and the plan.
+
+    Raises:
+        QwenStoreError: It could not be kept; the hint says what helps.
+        QwenError: The plan takes no keys, or the label is none.
+    """
+    found, name = key_plan(plan), new_label(label)
+    session.accounts.check_place(name)
+    return name, found
+
+
 def _checked(session: Session, label: str, credential: Credential, plan: Plan, *, force: bool) -> tuple[str, str]:
     """Return what the service said, as an event has it, and why."""
     try:
@@ -90,19 +104,8 @@ def _checked(session: Session, label: str, credential: Credential, plan: Plan, *
         if force:
             return "refused", exc.message
         exc.message += " It is not kept."
-        if exc.kind == "key" and (others := _plans_alike(credential.access_token, plan)):
-            exc.hint = (
-                f"Keys of {', '.join(others)} begin alike: `qwen-portal login --plan PLAN {shell_quote(label)}`, with "
-                "the plan that it is of."
-            )
         raise
     return ("unknown", why) if why else ("works", "")
-
-
-def _plans_alike(key: Secret, plan: Plan) -> list[str]:
-    """Return the plans that a key may be of by its beginning, besides the one that refused it."""
-    others = (each for each in PLANS.values() if each.name != plan.name)
-    return [each.name for each in others if key.reveal().startswith(each.keys) and not plans_of_key(key, each)]
 
 
 def ask_service(session: Session, label: str, credential: Credential, plan: Plan) -> str:
@@ -142,16 +145,10 @@ def _lists_models(session: Session, account: Account, credential: Credential) ->
     try:
         list_models(account, credential, session.settings, auth, timeout=_SECONDS)
     except QwenAPIError as exc:
-        if not _is_refused(exc) and _has_no_list(exc):
+        if has_no_list(exc):
             return False
         raise
     return True
-
-
-def _has_no_list(error: QwenAPIError) -> bool:
-    if isinstance(error, QwenModelNotFoundError | QwenBadRequestError):
-        return True
-    return error.kind is None and error.status in {_OK, _FORBIDDEN, _NOT_IMPLEMENTED}
 
 
 def _chat(session: Session, account: Account, credential: Credential) -> None:

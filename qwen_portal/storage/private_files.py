@@ -18,6 +18,8 @@ LIMIT = 64 * 1024 * 1024
 _SIGN_IN_BYTES = 4096
 # In the names of files that are being written, so that those left by a killed process are surely ours.
 _UNFINISHED = "qwen-portal"
+# The variables that name the places of this package, for messages.
+_HOME = "QWEN_PORTAL_HOME (for file:PATH, QWEN_PORTAL_STORE)"
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 _POSIX = os.name == "posix"
@@ -29,11 +31,15 @@ def make_private(handle: int) -> None:
         os.fchmod(handle, 0o600)
 
 
-def make_private_folder(folder: Path) -> None:
+def make_private_folder(folder: Path, *, named_by: str = _HOME) -> None:
     """Create a folder that only its owner can enter, with its parents; one that is there keeps its permissions.
 
     The files in it are private whatever the folder's own permissions are, and a folder that the user named may be a
     shared one, such as /tmp.
+
+    Args:
+        folder: Which.
+        named_by: The variable with which the user may name another, for the error.
 
     Raises:
         QwenStoreError: It cannot be made, or others could replace the files in it.
@@ -45,9 +51,9 @@ def make_private_folder(folder: Path) -> None:
         if not stat.S_ISDIR(found.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as exc:
-        raise failed("make the folder", folder, exc) from None
+        raise failed("make the folder", folder, exc, named_by=named_by) from None
     if _POSIX:
-        _check_folder(folder, found)
+        _check_folder(folder, found, named_by)
 
 
 def _make_folder(folder: Path) -> None:
@@ -58,9 +64,9 @@ def _make_folder(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-def _check_folder(folder: Path, found: os.stat_result) -> None:
+def _check_folder(folder: Path, found: os.stat_result, named_by: str = _HOME) -> None:
     if found.st_uid not in {0, os.geteuid()}:
-        raise _refused(folder, "it belongs to another user", "Set QWEN_PORTAL_HOME to a folder of your own.")
+        raise _refused(folder, "it belongs to another user", f"Name a folder of your own in {named_by}.")
     # in a folder with the sticky bit, nobody moves what belongs to somebody else
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         raise _refused(folder, "every user can replace the files in it", f"Run: chmod o-w {folder}")
@@ -270,13 +276,13 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def failed(what: str, path: Path, exc: OSError) -> QwenStoreError:
+def failed(what: str, path: Path, exc: OSError, *, named_by: str = _HOME) -> QwenStoreError:
     """Say in our own error what the file system refused."""
     if exc.errno == errno.ELOOP:
         return _refused(path, "it is a symbolic link", f"Move {path} away.")
     return QwenStoreError(
         f"Could not {what} {path}: {exc.strerror or exc}.",
-        hint="Check the folder's owner, permissions and free space, or set QWEN_PORTAL_HOME to another one.",
+        hint=f"Check the folder's owner, permissions and free space, or name another one in {named_by}.",
     )
 
 

@@ -266,9 +266,13 @@ def days_ago(days: float) -> float:
     Raises:
         QwenError: It is no number above 0.
     """
-    if not days > 0:
+    try:
+        number = float(days)
+    except (TypeError, ValueError, OverflowError):
+        number = -1.0
+    if not number > 0:
         raise QwenError(f"days is {days!r:.60}.", hint="It takes a number above 0.")
-    return time.time() - days * 86_400
+    return time.time() - number * 86_400
 
 
 # No connection is open while the process forks: SQLite's notes of the locks that the parent holds would mislead the

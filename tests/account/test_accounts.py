@@ -98,8 +98,10 @@ def test_a_key_without_a_plan_lists_the_plans(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(QwenError, match="coding-intl"):
         qwen_portal.get_access_token()
     monkeypatch.setenv("QWEN_PORTAL_PLAN", "oauth")
-    with pytest.raises(QwenError, match="not an API key"):
+    with pytest.raises(QwenError, match=r"QWEN_PORTAL_PLAN: .*not an API key"):
         qwen_portal.get_access_token()
+    with pytest.raises(QwenError, match="plan= or QWEN_PORTAL_PLAN: there is no plan named 'gold'"):
+        qwen_portal.PortalClient(api_key=KEY, plan="gold").chat([{"role": "user", "content": "Hello"}])
 
 
 def test_a_key_of_another_plan_goes_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

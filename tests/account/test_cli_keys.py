@@ -12,6 +12,7 @@ from qwen_portal.account.cli_keys import read_cli_keys
 from qwen_portal.errors import QwenError, QwenStoreError
 
 DASHSCOPE, TOKEN, CODING = "DASHSCOPE_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"
+STUDIO = ("studio-intl", "studio", "studio-us", "studio-hk", "qwencloud")
 BEIJING = "https://dashscope.aliyuncs.com/compatible-mode/v1"
 CODING_CHINA = "https://coding.dashscope.aliyuncs.com/v1"
 
@@ -33,8 +34,8 @@ def test_each_name_stands_for_its_plans(tmp_path: Path) -> None:
     env = {CODING: "sk-sp-c", "OTHER": "x", TOKEN: "sk-sp-t", DASHSCOPE: "sk-d"}
     found = read(tmp_path, {"env": env})
     assert list(found.items()) == [
-        (DASHSCOPE, ("sk-d", ("studio-intl", "studio", "studio-us", "studio-hk"))),
-        (TOKEN, ("sk-sp-t", ("token-intl", "token"))),
+        (DASHSCOPE, ("sk-d", STUDIO)),
+        (TOKEN, ("sk-sp-t", ("token-intl", "token", "qwencloud-token"))),
         (CODING, ("sk-sp-c", ("coding-intl", "coding"))),
     ]
 
@@ -70,10 +71,10 @@ def test_two_addresses_are_two_plans(tmp_path: Path) -> None:
     ("url", "plans"),
     [
         ("https://gateway.example/v1", ("https://gateway.example/v1",)),
-        ("http://gateway.example/v1", ("studio-intl", "studio", "studio-us", "studio-hk")),
-        ("https://u:p@gateway.example/v1", ("studio-intl", "studio", "studio-us", "studio-hk")),
-        ("https://portal.qwen.ai/v1", ("studio-intl", "studio", "studio-us", "studio-hk")),
-        (7, ("studio-intl", "studio", "studio-us", "studio-hk")),
+        ("http://gateway.example/v1", STUDIO),
+        ("https://u:p@gateway.example/v1", STUDIO),
+        ("https://portal.qwen.ai/v1", STUDIO),
+        (7, STUDIO),
     ],
 )
 def test_an_address_of_ones_own_is_a_plan_where_a_key_may_go_there(
@@ -87,9 +88,9 @@ def test_an_address_of_ones_own_is_a_plan_where_a_key_may_go_there(
 @pytest.mark.parametrize(
     ("name", "key", "plans"),
     [
-        (DASHSCOPE, "sk-sp-1", ("token-intl", "token", "coding-intl", "coding")),
-        (CODING, "sk-ws-1", ("studio-intl", "studio", "studio-us", "studio-hk")),
-        (CODING, "sk-1", ("studio-intl", "studio", "studio-us", "studio-hk", "token-intl", "token")),
+        (DASHSCOPE, "sk-sp-1", ("token-intl", "token", "qwencloud-token", "coding-intl", "coding")),
+        (CODING, "sk-ws-1", STUDIO),
+        (CODING, "sk-1", (*STUDIO, "token-intl", "token", "qwencloud-token")),
     ],
 )
 def test_a_key_under_another_plans_name_is_told_by_its_beginning(

@@ -12,6 +12,7 @@ import litellm_qwen_portal
 import qwen_portal
 from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal.errors import QwenTokenNotAvailableError
+from qwen_portal.service.plans import PLANS
 from tests.canaries import assert_none_in
 from tests.cli.program import run
 from tests.scripted import answering
@@ -98,8 +99,18 @@ def test_a_command_that_is_named_works(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_key_of_another_plan_is_named_with_its_plans(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command would be refused otherwise."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-sp-theirs")
-    assert "login --plan token --api-key-env DASHSCOPE_API_KEY" in hint()
-    assert "coding-intl" in hint()
+    said = hint()
+    assert "login --plan token-intl --api-key-env DASHSCOPE_API_KEY" in said
+    assert "its plan may be another: token, qwencloud-token, coding, coding-intl" in said
+    for plan in ("token-intl", "coding-intl"):
+        terms = PLANS[plan].terms
+        assert f"{plan}{', qwencloud-token' * (plan == 'token-intl')}: {terms[0].lower()}{terms[1:]}" in said
+
+
+def test_of_plans_that_serve_programs_no_terms_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to heed."""
+    monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-theirs")
+    assert hint().endswith(").")
 
 
 @pytest.mark.parametrize("value", ["", "  "])

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from qwen_portal.account.cool_downs import CoolDown
+from qwen_portal.account.record import Account
 from qwen_portal.cli import check as check_module
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenContentFilterError
@@ -87,8 +88,20 @@ def test_a_service_without_a_list_is_asked_for_the_two_ids(monkeypatch: pytest.M
 
 def test_named_models_alone_are_asked_for(signed_in: Emulator) -> None:
     """-m may be given repeatedly, with or without the prefix."""
-    code, found = checks("-m", "qwen-portal/coder-model", "-m", "gpt-4")
-    assert (code, [check["result"] for check in found]) == (0, ["ok", "not offered"])
+    code, found = checks("-m", "qwen-portal/coder-model", "-m", "qwen3-coder-plus")
+    assert (code, [check["result"] for check in found]) == (0, ["ok", "ok"])
+
+
+def test_a_named_model_that_there_is_not_fails_and_says_which_there_are(emulator: Emulator) -> None:
+    """Whoever asks for a model by its name wants to know whether it answers; the list is each account's own."""
+    sign_in_as("a", "b")
+    result = run("check", "--json", "-m", "coder-model", "-m", "nosuch")
+    assert result.exit_code == 1
+    assert [check["result"] for check in json.loads(result.stdout)["checks"]] == ["ok", "not offered"] * 2
+    for label in "ab":
+        assert f"{label}: its service lists {', '.join(KNOWN)}." in result.stderr
+    emulator.scenario("no-model-list")
+    assert "a: the catalogue has coder-model, vision-model, qwen4-max" in run("check", "-m", "nosuch").stderr
 
 
 @pytest.mark.parametrize(
@@ -105,11 +118,20 @@ def test_a_catalogue_model_that_fails_is_exit_code_1(
     assert found[0]["message"]
 
 
-def test_another_model_that_fails_is_not(signed_in: Emulator) -> None:
+def test_another_model_that_fails_counts_where_it_was_named_alone(
+    signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Plans differ in what else they offer."""
-    signed_in.scenario("input-range")
+    ask = check_module._ask
+
+    def fail(session: Session, account: Account, model: str) -> tuple[str, str]:
+        return ("error", "why") if model == "qwen3-coder-plus" else ask(session, account, model)
+
+    monkeypatch.setattr(check_module, "_ask", fail)
+    code, found = checks()
+    assert (code, [check["result"] for check in found]) == (0, ["ok", "ok", "error", "ok"])
     code, found = checks("-m", "qwen3-coder-plus")
-    assert (code, found[0]["result"]) == (0, "error")
+    assert (code, found[0]["result"]) == (1, "error")
 
 
 def test_a_spent_account_is_checked_without_another_s_help(emulator: Emulator) -> None:

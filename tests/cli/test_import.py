@@ -395,6 +395,16 @@ def test_nothing_to_move_names_the_ways() -> None:
     assert "There is no file" in run("import", "nowhere.json", "--yes").stderr
 
 
+def test_the_name_of_an_account_is_no_file(home: Path) -> None:
+    """Whoever takes `import` for a command about an account learns what it takes; nor is a folder a file."""
+    done = run("import", "work", "--yes")
+    assert done.exit_code == 1
+    assert "takes the name of a file, not that of an account" in done.stderr
+    folder = run("import", str(home), "--yes")
+    assert folder.exit_code == 2
+    assert "is a directory" in folder.stderr
+
+
 @pytest.mark.parametrize("command", ["status", "token"])
 def test_whoever_is_not_signed_in_is_told_of_it(home: Path, command: str) -> None:
     """The error and `status` name the command and the file; nothing is moved, nor read."""

@@ -130,7 +130,7 @@ def test_offline_a_key_whose_plan_is_known_is_copied(qwen: Path, monkeypatch: py
     assert result.exit_code == 1
     assert kept() == {"coding": ("coding", "sk-sp-1")}
     assert "could not be tried: coding.dashscope.aliyuncs.com could not be reached" in result.stderr
-    assert "studio-intl or studio or studio-us or studio-hk could not be found out" in result.stderr
+    assert "studio-intl or studio or studio-us or studio-hk or qwencloud could not be found out" in result.stderr
     assert "qwen-portal login --plan PLAN" in result.stderr
 
 
@@ -186,7 +186,7 @@ def test_a_person_is_asked_first(qwen: Path) -> None:
         program.communicate()
     assert program.returncode == 2
     assert f"{CODING}, a key of coding; to be copied here" in shown
-    assert "a key of studio-intl or studio or studio-us or studio-hk, which are asked in turn" in shown
+    assert "a key of studio-intl or studio or studio-us or studio-hk or qwencloud, which are asked in turn" in shown
     assert_none_in(shown, ["sk-1", "sk-sp-1"])
     assert kept() == {}
 
@@ -213,4 +213,32 @@ def test_settings_without_a_key_are_nothing_to_import(qwen: Path) -> None:
     alone, named = run("import", "--yes"), run("import", str(path), "--yes")
     assert (alone.exit_code, named.exit_code) == (1, 1)
     assert "has a sign-in or an API key here" in alone.stderr
-    assert "holds no sign-in" in named.stderr
+    names = f"{DASHSCOPE}, {TOKEN}, {CODING}"
+    assert f'{path} has none of {names} in its "env".' in alone.stderr
+    assert f"{path} holds no sign-in, and none of the API keys that the qwen CLI keeps." in named.stderr
+    assert names in named.stderr
+
+
+def test_settings_without_a_key_are_no_word_beside_a_sign_in(qwen: Path) -> None:
+    """Every CLI has such a file."""
+    settings(qwen)
+    sign_in = {"access_token": "a", "refresh_token": "r", "expiry_date": int((time.time() + 3600) * 1000)}
+    (qwen / "oauth_creds.json").write_text(json.dumps(sign_in))
+    result = run("import", "--yes")
+    assert result.exit_code == 0
+    assert "settings.json" not in result.stderr
+    assert kept() == {"default": ("oauth", "a")}
+
+
+def test_a_key_of_qwencloud_finds_its_plan(qwen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CLI keeps it under Model Studio's name, whose regions do not know it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "maas.qwencloudapi.com":
+            return httpx.Response(200, json={"data": []})
+        return httpx.Response(401, json={"error": {"code": "invalid_api_key", "message": "Incorrect API key"}})
+
+    settings(qwen, DASHSCOPE_API_KEY="sk-ws-1")
+    with answering(answer, monkeypatch):
+        assert run("import", "--yes").exit_code == 0
+    assert kept() == {"qwencloud": ("qwencloud", "sk-ws-1")}

@@ -64,6 +64,7 @@ def test_a_key_that_cannot_serve_is_not_kept(
     assert words in result.stderr
     assert all(name in result.stderr for name in named)
     assert_none_in(result.output, [key])
+    assert ("Terms of token, token-intl" in result.stderr) == (named == INTERACTIVE)
     assert qwen_portal.accounts() == []
 
 
@@ -164,14 +165,23 @@ def test_a_key_in_the_place_of_a_name_is_not_repeated(key: str, asked: list[http
         (("--api-key-env", NAME), "--api-key-env needs --plan"),
         (("--plan", "studio-intl", "--api-key-env", NAME, "--api-key-stdin"), "not both"),
         (("--plan", "studio-intl"), "--api-key-env"),
+        (("--no-check",), "--no-check has no effect for the device sign-in"),
+        (("--plan", "oauth", "--force"), "--force has no effect for the device sign-in"),
+        (("--plan", "studio-intl", "--api-key-env", NAME, "--no-browser"), "--no-browser has no effect with"),
+        (("--plan", "studio-intl", "--api-key-env", NAME, "--no-qr"), "--no-qr has no effect with an API key"),
     ],
 )
 def test_wrong_usage_says_what_goes_together(
-    options: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+    options: tuple[str, ...],
+    said: str,
+    asked: list[httpx.Request],
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exit code 2, and nothing is asked of anybody."""
+    """Exit code 2, and nothing is asked of anybody, nor kept."""
     monkeypatch.setenv(NAME, KEY)
     result = run("login", *options)
     assert result.exit_code == 2
+    assert (asked, emulator.log(), qwen_portal.accounts()) == ([], [], [])
     assert said in result.stderr
     assert_none_in(result.output)

@@ -8,7 +8,7 @@ import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
-from qwen_portal.service.models import known_ids
+from qwen_portal.service.models import CATALOGUE, known_ids
 from qwen_portal.service.plans import PLANS, find_plan
 from tests.canaries import KEY
 from tests.cli.program import run
@@ -121,3 +121,44 @@ def test_nobody_signed_in_has_no_service_to_ask() -> None:
     """Exit code 4, as for every command that needs a sign-in."""
     result = run("models", "--remote")
     assert (result.exit_code, result.stdout) == (4, "")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_service_without_a_list_is_named_and_the_catalogue_shown(
+    options: tuple[str, ...], signed_in: Emulator
+) -> None:
+    """It is no failure, and whether a model is offered is not known."""
+    signed_in.scenario("no-model-list")
+    result = run("models", "--remote", *options)
+    assert result.exit_code == 0
+    assert f"{signed_in.url.removeprefix('http://')} publishes no list of models" in result.stderr
+    assert "`qwen-portal check -m MODEL`" in result.stderr
+    if options:
+        models = json.loads(result.stdout)["models"]
+        shown = [(model["id"], model["offered"]) for model in models]
+    else:
+        lines = [line.split() for line in result.stdout.splitlines()[1:]]
+        shown = [(line[0], {"?": None}[line[-1]]) for line in lines]
+    assert shown == [(name, None) for name in dict.fromkeys((*CATALOGUE, *known_ids()))]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (500, {"error": {"message": "down"}}, 6),
+        (401, {"error": {"code": "invalid_api_key", "message": "Incorrect API key"}}, 4),
+        (403, {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}, 5),
+        (405, {"error": {"message": "Coding Plan is currently only available for Coding Agents"}}, 4),
+    ],
+)
+def test_a_list_that_could_not_be_had_is_an_error(
+    status: int, body: dict[str, Any], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of these says that there is no list."""
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    with answering(lambda request: httpx.Response(status, json=body), monkeypatch):
+        result = run("models", "--remote")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert "publishes no list" not in result.stderr

@@ -34,18 +34,18 @@ def test_nobody_signed_in_is_exit_code_4() -> None:
     """The list is empty, as JSON too, and stderr says what to do."""
     result = run("status", "--json")
     assert result.exit_code == 4
-    assert json.loads(result.stdout) == {"accounts": []}
+    assert json.loads(result.stdout) == {"accounts": [], "usage_counted": False}
     plain = run("status")
     assert (plain.exit_code, plain.stdout) == (4, "")
     assert "qwen-portal login" in plain.stderr
 
 
 def test_json_has_exactly_the_promised_fields(signed_in: Emulator) -> None:
-    """One object with one list; each account has the eight fields and no other."""
+    """One list, and whether usage is counted; each account has the eight fields and no other."""
     result = run("status", "--json")
     assert result.exit_code == 0
     content = json.loads(result.stdout)
-    assert set(content) == {"accounts"}
+    assert set(content) == {"accounts", "usage_counted"}
     (account,) = content["accounts"]
     assert set(account) == FIELDS
     assert account["expires_at"] == pytest.approx(time.time() + 21_600, abs=120)
@@ -163,7 +163,7 @@ def test_check_sends_one_small_request(signed_in: Emulator) -> None:
     """The account in use is tried, and stdout stays what it is without --check."""
     result = run("status", "--json", "--check")
     assert result.exit_code == 0
-    assert set(json.loads(result.stdout)) == {"accounts"}
+    assert set(json.loads(result.stdout)) == {"accounts", "usage_counted"}
     assert "answered within" in result.stderr
     (chat,) = signed_in.chats()
     assert chat.body["max_tokens"] == 16

@@ -74,8 +74,10 @@ def test_the_switch_is_kept_and_told(signed_in: Emulator) -> None:
     """From one command to the next, and in `status`."""
     assert signed_in.url
     assert "qwen-portal usage --on begins to" in run("status").stderr
+    assert json.loads(run("status", "--json").stdout)["usage_counted"] is False
     assert run("usage", "--on").exit_code == 0
     assert "is counted" in run("status").stderr
+    assert json.loads(run("status", "--json").stdout)["usage_counted"] is True
     assert run("chat", "What is 2+2?").exit_code == 0
     qwen_portal.close()
     assert report()["total"]["requests"] == 1
@@ -165,6 +167,27 @@ def test_prices_make_a_cost_where_every_model_has_one(tmp_path: Path) -> None:
 
     path.write_text(json.dumps({**PRICES, "qwen": {"input": 0, "output": 0}}))
     assert report("--prices", str(path))["total"]["cost"] == pytest.approx(9.700022, abs=1e-5)
+
+
+@pytest.mark.usefixtures("used")
+def test_costs_are_not_rounded_for_programs(tmp_path: Path) -> None:
+    """A table is for people; a program adds up what it gets."""
+    path = tmp_path / "prices.json"
+    path.write_text(json.dumps({"qwen3.7-plus": {"input": 0, "output": 1e-7}} | {"coder-model": PRICES["coder-model"]}))
+    (cost,) = [each["cost"] for each in report("--prices", str(path))["rows"] if each["model"] == "qwen3.7-plus"]
+    assert cost == pytest.approx(2.000005e-7, rel=1e-9)
+
+
+@pytest.mark.parametrize("switch", ["--on", "--off"])
+@pytest.mark.parametrize("other", [("--json",), ("--days", "7"), ("--by", "day"), ("--prices", "nowhere.json")])
+def test_the_switch_goes_with_nothing_else(switch: str, other: tuple[str, ...]) -> None:
+    """Even with what would be the default; nothing is switched."""
+    for on in (True, False):
+        ledger().switch(on=on)
+        result = run("usage", switch, *other)
+        assert result.exit_code == 2
+        assert f"{other[0]} has no effect with --on or --off" in result.stderr
+        assert ledger().is_on() == on
 
 
 BAD = [

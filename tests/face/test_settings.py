@@ -2,9 +2,11 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import qwen_portal
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
 from qwen_portal.service.plans import find_plan
 from qwen_portal.settings import default_home, load_settings
@@ -45,6 +47,10 @@ def test_the_aliases_of_older_tools_work() -> None:
         ("QWEN_PORTAL_TIMEOUT", "1e10"),
         ("QWEN_PORTAL_LOG", "loud"),
         ("QWEN_PORTAL_ALLOWED_HOSTS", "https://x.example/path"),
+        ("QWEN_PORTAL_ALLOWED_HOSTS", "http://x.example"),
+        ("QWEN_PORTAL_OAUTH_URL", "http://x.example"),
+        ("QWEN_PORTAL_BASE_URL", "https://x.example/?a=b"),
+        *(("QWEN_PORTAL_REQUEST_LOG", value) for value in ("true", "TRUE", "yes", "on", "no", "Off", "2", "00")),
     ],
 )
 def test_a_wrong_value_is_told_by_the_variables_name(name: str, value: str) -> None:
@@ -52,6 +58,32 @@ def test_a_wrong_value_is_told_by_the_variables_name(name: str, value: str) -> N
     with pytest.raises(QwenError, match=name) as caught:
         load_settings(environ={name: value})
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("value", [b"x", ["x"], {"x": 1}], ids=repr)
+@pytest.mark.parametrize("name", ["store", "base_url", "client_id", "plan", "on_quota", "timeout", "max_retries"])
+def test_an_argument_of_another_type_is_told_by_its_name(name: str, value: Any) -> None:
+    """As a wrong value of the right type is, at the client's construction."""
+    given: dict[str, Any] = {name: value, "api_key": "sk-1" if name == "plan" else None}
+    with pytest.raises(QwenError, match=name.upper() if name == "timeout" else name):
+        qwen_portal.PortalClient(**given)
+
+
+@pytest.mark.parametrize("value", [5, b"x", ["x"]], ids=repr)
+def test_a_plan_of_another_type_is_none(value: Any) -> None:
+    """At login, too."""
+    with pytest.raises(QwenError, match="A plan is a text"):
+        qwen_portal.login(plan=value, api_key="sk-1", show=lambda event: None)
+
+
+def test_a_folder_for_requests_may_have_any_name_that_says_folder() -> None:
+    """The error about a word that other programs' switches take says how."""
+    with pytest.raises(QwenError) as caught:
+        load_settings(environ={"QWEN_PORTAL_REQUEST_LOG": "true", "QWEN_PORTAL_HOME": "/x"})
+    assert "1 for /x/logs" in caught.value.hint
+    assert "A folder of that name is ./true" in caught.value.hint
+    for value in ("./true", "truth", "/tmp/1"):  # noqa: S108 - nothing is written there
+        assert load_settings(environ={"QWEN_PORTAL_REQUEST_LOG": value}).request_log == Path(value).absolute()
 
 
 @pytest.mark.parametrize("name", ["QWEN_PORTAL_OAUTH_URL", "QWEN_PORTAL_BASE_URL"])

@@ -341,7 +341,7 @@ def test_a_key_that_a_call_brings_is_the_only_one(monkeypatch: pytest.MonkeyPatc
     Session().accounts.allow_mixed(allowed=True)
     with answering(spent_but("second"), monkeypatch) as asked:
         for _ in range(2):
-            with pytest.raises(QwenQuotaExceededError, match="'env'") as caught:
+            with pytest.raises(QwenQuotaExceededError, match="'api_key='") as caught:
                 PortalClient(api_key=KEYS["first"], plan="studio", on_quota="switch").chat(HELLO)
     assert "key" in caught.value.hint
     assert keys_of(asked) == ["first"]

@@ -94,6 +94,31 @@ def test_what_is_no_label_of_a_host_name_makes_no_address(words: str) -> None:
         find_plan(f"studio:{words}")
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("LLM-1@cn-beijing", "llm-1@cn-beijing"),
+        ("llm-1@CN-Beijing", "llm-1@cn-beijing"),
+        ("Llm-1@EU-CENTRAL-1", "llm-1@eu-central-1"),
+        ("LLM_1@cn-beijing", None),
+        ("LLM-1@nowhere", None),
+        ("WORKSPACE@REGION", None),
+    ],
+)
+def test_capital_letters_of_a_workspace_are_said_to_be_small_ones(words: str, meant: str | None) -> None:
+    """With the name that was meant, if that is one."""
+    with pytest.raises(QwenError) as caught:
+        find_plan(f"studio:{words}")
+    if meant is None:
+        assert "Did you mean" not in caught.value.hint
+        assert "WORKSPACE@REGION" in caught.value.hint or "cn-beijing" in caught.value.hint
+    else:
+        assert caught.value.hint == f"Did you mean studio:{meant}?"
+        assert find_plan(f"studio:{meant}")
+    if words.partition("@")[0] != "llm-1":
+        assert "small letters, digits and hyphens" in caught.value.message
+
+
 def test_an_unknown_plan_is_told_the_known_ones() -> None:
     """The form of a workspace's plan is among them."""
     with pytest.raises(QwenError, match="no plan named 'premium'") as caught:

@@ -151,19 +151,35 @@ ELSEWHERE = [
 ]
 
 
+# How a key came: what it is called, and what is to be done about it.
+WHOSE = {
+    "kept": (
+        "of account 'it'",
+        "Copy the key, or a new one, from the console of its plan and keep it",
+    ),
+    "argument": ("that came as api_key=", "Pass the whole key as api_key=, and as plan= "),
+    "environment": ("in QWEN_PORTAL_API_KEY", "Set QWEN_PORTAL_API_KEY to the whole key, and QWEN_PORTAL_PLAN to "),
+}
+
+
 @pytest.mark.parametrize(("status", "code", "message"), ELSEWHERE)
-@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("way", ["kept", "argument", "environment"])
 def test_a_key_at_the_wrong_address_is_explained(
     status: int,
     code: str | None,
     message: str,
-    stored: bool,
+    way: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not "token expired": keys belong to one address. One request, whether the key is stored or given."""
-    if stored:
-        keep("studio", "sk-of-the-token-plan")
-    given: dict[str, Any] = {} if stored else {"api_key": "sk-of-the-token-plan", "plan": "studio"}
+    """Not "token expired": keys belong to one address. One request, whether the key is kept or given."""
+    key, given = "sk-of-the-token-plan", dict[str, Any]()
+    if way == "kept":
+        keep("studio", key)
+    elif way == "argument":
+        given = {"api_key": key, "plan": "studio"}
+    else:
+        monkeypatch.setenv("QWEN_PORTAL_API_KEY", key)
+        monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
     body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
     refused = httpx.Response(status, json=body)
     with answering(lambda request: refused, monkeypatch) as asked, pytest.raises(QwenAuthenticationError) as caught:
@@ -172,5 +188,9 @@ def test_a_key_at_the_wrong_address_is_explained(
     assert "it is wrong, or of another plan" in caught.value.message
     assert "dashscope.aliyuncs.com refused the API key" in caught.value.message
     assert "expired" not in str(caught.value)
-    assert ("`qwen-portal login --plan PLAN " if stored else "QWEN_PORTAL_PLAN") in caught.value.hint
+    whose, remedy = WHOSE[way]
+    assert f"refused the API key {whose} (HTTP {status}" in caught.value.message
+    assert caught.value.hint.startswith(remedy)
+    assert caught.value.hint.endswith(" studio, studio-intl, studio-us, studio-hk or qwencloud.")
+    assert caught.value.hint.count(". ") == 0
     assert caught.value.status == status

@@ -1,5 +1,6 @@
 """Whatever would keep a sign-in from being kept is found before a person is sent to the browser."""
 
+import json
 import os
 import re
 import stat
@@ -8,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import qwen_portal
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenError, QwenStoreError
+from qwen_portal.errors import QwenError, QwenStoreError, QwenStoreUnavailableError
+from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.index import FileIndex
 from qwen_portal.storage.index_location import lock_path
 from qwen_portal.storage.stores.keyring import KeyringStore
 from tests.canaries import KEY, assert_none_in
-from tests.cli.program import run
+from tests.cli.program import LIMIT, at_terminal, run
 from tests.login_never_lost.accounts import next_process, sign_in_as
 from tests.storage.fake_keyring import FakeKeyring
 
@@ -138,3 +141,73 @@ def test_a_key_is_kept_whole_or_not_at_all(
     assert result.exit_code == 3
     texts = "".join(path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file())
     assert_none_in(texts)
+
+
+@pytest.fixture
+def no_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the system's keyring away, and have it chosen."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "auto")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("QWEN_HOME", str(tmp_path / "qwen"))
+
+
+@pytest.mark.usefixtures("no_keyring", "unmeasured")
+@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is a POSIX thing")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("login", "--no-browser"),
+        ("login", "--plan", "studio-intl"),
+        ("login", "--plan", "studio-intl", "--api-key-stdin"),
+        ("import",),
+    ],
+    ids=" ".join,
+)
+def test_without_a_keyring_nothing_is_asked_of_a_person(
+    command: tuple[str, ...], tmp_path: Path, emulator: Emulator
+) -> None:
+    """No key, no confirmation and no yes: the error comes first, and names the option that helps."""
+    settings = tmp_path / "qwen" / "settings.json"
+    settings.parent.mkdir()
+    settings.write_text(json.dumps({"env": {"DASHSCOPE_API_KEY": KEY}}))
+    with at_terminal(*command) as (program, person):
+        os.write(person, b"y\n")
+        _, said = program.communicate(timeout=LIMIT)
+    assert program.returncode == 3
+    assert not re.search(r"API key of the plan|Open this page|\[y/N\]", said)
+    assert "--insecure-storage" in said
+    assert "QWEN_PORTAL_STORE=file" in said
+    assert emulator.log() == []
+
+
+@pytest.mark.parametrize("plan", ["oauth", "studio-intl"])
+def test_without_a_keyring_the_functions_send_nothing(
+    plan: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the key to its service nor the wish for a code."""
+    monkeypatch.setenv("QWEN_PORTAL_STORE", "keyring")
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+    keyring = FakeKeyring()
+    keyring.keep = lambda text: None
+    accounts = Session().accounts
+    accounts._stores["keyring"] = KeyringStore(accounts.index, keyring)
+    with pytest.raises(QwenStoreUnavailableError, match="--insecure-storage"):
+        qwen_portal.login(plan=plan, api_key=None if plan == "oauth" else KEY, show=lambda event: None)
+    assert emulator.log() == []
+
+
+@pytest.mark.parametrize("plan", ["gold", "studio:Ws@cn-beijing", "http://example.com/v1"])
+def test_a_plan_that_is_none_is_said_before_a_key_is_asked_for(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor should anybody type one for nothing there."""
+    asked = list[str]()
+
+    def ask(plan: str, **ways: object) -> Secret:
+        asked.append(plan)
+        return Secret(KEY)
+
+    monkeypatch.setattr("qwen_portal.cli.login._api_key", ask)
+    assert run("login", "--plan", plan).exit_code == 1
+    assert asked == []
+    assert run("login", "--plan", "coding", "--no-check").exit_code == 0
+    assert asked == ["coding"]

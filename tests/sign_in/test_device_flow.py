@@ -171,10 +171,11 @@ def test_a_key_that_cannot_be_right_is_refused(plan: str, key: str, match: str) 
     assert qwen_portal.accounts() == []
 
 
-def test_the_label_env_is_taken() -> None:
-    """It stands for the key in the environment."""
-    with pytest.raises(QwenError, match="QWEN_PORTAL_API_KEY"):
-        add_key(Session(), "env", plan="coding", api_key=Secret(KEY), show=silent)
+@pytest.mark.parametrize(("label", "whose"), [("env", "in QWEN_PORTAL_API_KEY"), ("api_key=", "passes as api_key=")])
+def test_the_labels_of_keys_that_are_not_kept_are_taken(label: str, whose: str) -> None:
+    """They stand for the key in the environment and for that of a call."""
+    with pytest.raises(QwenError, match=whose):
+        add_key(Session(), label, plan="coding", api_key=Secret(KEY), show=silent)
 
 
 async def test_the_async_twin_signs_in_too(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

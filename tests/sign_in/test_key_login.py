@@ -113,8 +113,10 @@ def test_a_key_that_the_service_refuses_is_not_kept(plan: str, key: str, asked: 
 @pytest.mark.parametrize(
     ("plan", "key", "alike"),
     [
-        ("studio-intl", "sk-bad", "studio, studio-us, studio-hk, qwencloud"),
-        ("coding", "sk-sp-bad", "token, token-intl, qwencloud-token, coding-intl"),
+        ("studio-intl", "sk-bad", "studio-intl, studio, studio-us, studio-hk or qwencloud"),
+        ("qwencloud", "sk-ws-bad", "qwencloud, studio, studio-intl, studio-us or studio-hk"),
+        ("token", "sk-sp-bad", "token, token-intl, qwencloud-token, coding or coding-intl"),
+        ("coding", "sk-sp-bad", "coding, token, token-intl, qwencloud-token or coding-intl"),
     ],
 )
 def test_whose_key_is_refused_learns_which_plans_have_such_keys(
@@ -123,7 +125,10 @@ def test_whose_key_is_refused_learns_which_plans_have_such_keys(
     """Most often a key is of another region."""
     with pytest.raises(QwenAuthenticationError) as caught:
         add_key(Session(), "my team", plan=plan, api_key=Secret(key), show=lambda event: None)
-    assert caught.value.hint.startswith(f"Keys of {alike} begin alike: `qwen-portal login --plan PLAN 'my team'`")
+    assert caught.value.hint == (
+        "Copy the key, or a new one, from the console of its plan and keep it under that plan: "
+        f"`qwen-portal login --plan PLAN 'my team'`, PLAN being {alike}."
+    )
 
 
 def test_words_alone_tell_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_status_says_something_of_any_index(content: bytes, monkeypatch: pytest.
         put(home / "accounts.json", content)
         result = run("status", "--json")
         assert result.exit_code in {0, 3, 4}
-        assert result.exit_code == 3 or set(json.loads(result.stdout)) == {"accounts"}
+        assert result.exit_code == 3 or set(json.loads(result.stdout)) == {"accounts", "usage_counted"}
         qwen_portal.close()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from qwen_portal import environment
-from qwen_portal.storage.stores.remedies import unlock, without_keyring
+from qwen_portal.errors import QwenStoreUnavailableError
+from qwen_portal.storage.stores.remedies import silent, too_long, unlock, without_keyring
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,23 @@ def test_a_desktop_is_unlocked_by_its_session() -> None:
     assert "Log in to the desktop session" in unlock()
     assert "QWEN_PORTAL_STORE=file" in unlock()
     assert "--insecure-storage" in without_keyring()
+
+
+@pytest.mark.parametrize("place", ["desktop", "container", "wsl", "ssh", "named backend"])
+def test_the_option_of_login_is_named_at_every_place(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has just typed `login` needs no variable, and the variable serves other commands."""
+    if place == "container":
+        monkeypatch.setattr(environment, "_CONTAINER_FILES", (tmp_path,))
+    elif place == "wsl":
+        request.getfixturevalue("wsl")
+    elif place == "ssh":
+        monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 5000 192.0.2.2 22")
+    elif place == "named backend":
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "some.Backend")
+    for hint in (without_keyring(), unlock(), silent(), too_long(), QwenStoreUnavailableError("").hint):
+        assert "`qwen-portal login --insecure-storage`, or QWEN_PORTAL_STORE=file, keeps" in hint
 
 
 def test_a_container_keeps_the_sign_in_on_a_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

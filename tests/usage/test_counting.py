@@ -3,10 +3,14 @@
 import asyncio
 import gc
 from collections.abc import Iterator
+from typing import Any
 
+import litellm
 import pytest
 
+import litellm_qwen_portal
 import qwen_portal
+from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal import AsyncPortalClient, PortalClient
 from qwen_portal.emulator import Emulator
 from qwen_portal.errors import QwenError
@@ -19,6 +23,9 @@ from tests.ways import ALL, HELLO, STREAMED, Way
 def counting() -> None:
     """Switch the ledger on."""
     switch_on()
+
+
+litellm_qwen_portal.register()
 
 
 @pytest.fixture
@@ -41,6 +48,33 @@ def test_nothing_is_counted_until_somebody_switches_it_on(ask: Way) -> None:
     assert "4" in ask()
 
     assert counted("outcome") == ["ok"]
+
+
+@pytest.mark.usefixtures("counting")
+@pytest.mark.parametrize("door", ["client", "langchain", "litellm"])
+def test_a_key_that_is_not_kept_is_called_by_the_way_it_came(
+    door: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the environment's key nobody has to do who passes another."""
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
+
+    def ask(**given: Any) -> None:
+        if door == "client":
+            PortalClient(**given).chat(HELLO)
+        elif door == "langchain":
+            ChatQwenPortal(**given).invoke("Hello")
+        else:
+            plan = {"qwen_plan": given.pop("plan")} if given else {}
+            litellm.completion(model="qwen-portal/coder-model", messages=HELLO, **given, **plan)
+
+    ask(api_key="sk-passed", plan="studio-intl")
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-set")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio")
+    ask()
+    ask(api_key="sk-passed", plan="studio-intl")
+    assert counted("account", "plan") == [("api_key=", "studio-intl"), ("env", "studio"), ("api_key=", "studio-intl")]
+    asked = [entry.headers["authorization"] for entry in emulator.chats()]
+    assert asked == ["Bearer sk-passed", "Bearer sk-set", "Bearer sk-passed"]
 
 
 @pytest.mark.usefixtures("signed_in", "counting")

@@ -6,6 +6,7 @@ import stat
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,11 +69,18 @@ def test_usage_goes_back_as_far_as_it_is_asked() -> None:
     assert qwen_portal.usage(account="nobody") == []
 
 
-@pytest.mark.parametrize("days", [0, -1, float("nan")])
-def test_usage_refuses_days_that_are_none(days: float) -> None:
-    """Rather than to answer with nothing."""
+@pytest.mark.parametrize("days", [0, -1, float("nan"), "x", b"x", None, [7], object(), -(10**400), 10**400])
+def test_usage_refuses_days_that_are_none(days: Any) -> None:
+    """Rather than to answer with nothing, or with an error of Python's."""
     with pytest.raises(QwenError, match="above 0"):
         qwen_portal.usage(days=days)
+
+
+@pytest.mark.parametrize("account", [5, b"x", ["x"], ""])
+def test_usage_refuses_an_account_that_is_no_label(account: Any) -> None:
+    """No row has such a one."""
+    with pytest.raises(QwenError, match="is no account label"):
+        qwen_portal.usage(account=account)
 
 
 def test_nothing_counted_is_an_empty_list() -> None:

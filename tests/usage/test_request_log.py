@@ -19,6 +19,7 @@ from qwen_portal.secrets import Secret
 from qwen_portal.session import Session
 from qwen_portal.storage.credential import Credential
 from tests.canaries import ACCESS, ALL, KEY, REFRESH, assert_none_in
+from tests.login_never_lost.accounts import sign_in_as
 from tests.login_never_lost.programs import programs
 from tests.scripted import answering
 from tests.usage.counted import ledger
@@ -72,6 +73,23 @@ def test_a_record_holds_the_request_and_what_came_of_it(ask: Way, folder: Path) 
     assert record["milliseconds"] > 0
     assert (record["account"], record["plan"], record["on_quota"], record["error"]) == ("default", "oauth", None, None)
     assert not ledger().path.exists()
+
+
+def test_neither_sign_ins_nor_answers_are_logged(emulator: Emulator, folder: Path) -> None:
+    """What a record has is written out: no field is an answer's."""
+    sign_in_as("default")
+    qwen_portal.get_access_token(force_refresh=True)
+    answer = PortalClient().chat([{"role": "user", "content": "Say hello to the librarian."}])
+    said = answer["choices"][0]["message"]["content"]
+    assert "librarian" in said
+
+    (record,) = records(folder)
+    assert set(record) == {
+        *("time", "request", "status", "headers", "usage", "milliseconds", "first_milliseconds", "tries"),
+        *("account", "plan", "on_quota", "outcome", "error"),
+    }
+    assert "librarian" not in json.dumps({**record, "request": ""})
+    assert (len(emulator.log("refresh")), len(emulator.chats())) == (1, 1)
 
 
 @pytest.mark.parametrize("ask", WAYS)
@@ -227,3 +245,4 @@ def test_a_log_that_cannot_be_written_fails_no_request(
     (said,) = (record.getMessage() for record in caplog.records)
     assert said.startswith("requests are not logged: ")
     assert str(folder) in said
+    assert said.endswith("name another one in QWEN_PORTAL_REQUEST_LOG. (said once)")

@@ -22,7 +22,7 @@ from qwen_portal.secrets import Secret
 from qwen_portal.storage.credential import Credential
 from qwen_portal.storage.index import FileIndex, Index
 from qwen_portal.storage.locks import file_lock
-from qwen_portal.storage.stores.remedies import unlock, without_keyring
+from qwen_portal.storage.stores.remedies import silent, too_long, unlock, without_keyring
 from qwen_portal.text import shell_quote
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ class KeyringStore:
             msg = (
                 f"The sign-in of account {label!r} is over {RECORD_LIMIT:,} characters long, more than a keyring holds."
             )
-            raise QwenStoreError(msg, hint="Keep it in a file: QWEN_PORTAL_STORE=file.")
+            raise QwenStoreError(msg, hint=too_long())
         backend, free = self._chosen(), _other(self._slot(label))
         self._ask(lambda: backend.set_password(_service(free), label, record.reveal()))
         if self._read(label, free) != record:
@@ -267,13 +267,7 @@ def _call(action: Callable[[], T]) -> T:
 
 
 def _silent() -> QwenStoreUnavailableError:
-    return QwenStoreUnavailableError(
-        f"The keyring did not answer within {CALL_SECONDS:g} s.",
-        hint=(
-            "It may be waiting for its password in a window you cannot see: unlock it, or restart the keyring "
-            "service. QWEN_PORTAL_STORE=file keeps the sign-in in a file instead."
-        ),
-    )
+    return QwenStoreUnavailableError(f"The keyring did not answer within {CALL_SECONDS:g} s.", hint=silent())
 
 
 def _translate(failure: BaseException) -> QwenStoreError:

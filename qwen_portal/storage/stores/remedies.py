@@ -5,7 +5,9 @@ import sys
 
 from qwen_portal.environment import is_container, is_ssh, is_wsl
 
-_FILE = "QWEN_PORTAL_STORE=file keeps the sign-in in a file only you can read"
+_FILE = (
+    "`qwen-portal login --insecure-storage`, or QWEN_PORTAL_STORE=file, keeps the sign-in in a file only you can read"
+)
 
 
 def without_keyring() -> str:
@@ -15,18 +17,28 @@ def without_keyring() -> str:
         return f"PYTHON_KEYRING_BACKEND is {named!r}: unset it; or else {_FILE}."
     if is_container():
         return (
-            "A container has no keyring of its own: QWEN_PORTAL_STORE=file:PATH keeps the sign-in in a file on a "
-            "volume, and an API key in QWEN_PORTAL_API_KEY needs no place at all."
+            f"A container has no keyring of its own: {_FILE}, QWEN_PORTAL_STORE=file:PATH in one on a volume, and an "
+            "API key in QWEN_PORTAL_API_KEY needs no place at all."
         )
     if is_wsl():
         return (
             f"WSL starts no keyring: {_FILE}. The Windows Credential Manager serves Python programs that run on "
             "Windows itself."
         )
+    return f"{_FILE}; QWEN_PORTAL_STORE=memory keeps it for this process alone."
+
+
+def silent() -> str:
+    """Say what helps where a keyring does not answer."""
     return (
-        f"{_FILE} (as `qwen-portal login --insecure-storage` does); QWEN_PORTAL_STORE=memory keeps it for this "
-        "process alone."
+        "It may be waiting for its password in a window you cannot see: unlock it, or restart the keyring service; or "
+        f"else {_FILE}."
     )
+
+
+def too_long() -> str:
+    """Say where a record goes that is longer than a keyring takes."""
+    return f"Files have room for it: {_FILE}."
 
 
 def unlock() -> str:
