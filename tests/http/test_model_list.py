@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwen_portal.auth import PortalAuth
@@ -111,7 +111,7 @@ def test_a_host_that_cannot_be_reached_is_a_connection_error(monkeypatch: pytest
     assert len(asked) == 3
 
 
-@TRIED
+@settings(TRIED, max_examples=150)
 @given(
     body=st.recursive(
         st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=3)),
