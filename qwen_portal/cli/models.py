@@ -22,7 +22,7 @@ _MILLION = 1_000_000
 @click.option("--remote", is_flag=True, help="Ask your plan's service which models it offers.")
 @click.option("--json", "as_json", is_flag=True, help='Print {"plan": …, "models": […], "embeddings": […]}.')
 def command(*, every: bool, name: str | None, remote: bool, as_json: bool) -> None:
-    """List the models, as they are on your plan, and which embed there.
+    """List the models, as they are on your plan.
 
     Without --remote no request is made. With it the service's own list follows the two ids, with what the catalogue
     knows of each; of a service that publishes none, the catalogue's ids. Other ids are sent to the service as they are.

@@ -381,7 +381,7 @@ def test_a_bad_key_is_not_refreshed(emulator: Emulator, monkeypatch: pytest.Monk
     """A key's 401 is an authentication error at once."""
     monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-bad")
     monkeypatch.setenv("QWEN_PORTAL_BASE_URL", f"{emulator.url}/compatible-mode/v1")
-    with pytest.raises(QwenAuthenticationError, match="QWEN_PORTAL_API_KEY and QWEN_PORTAL_PLAN"):
+    with pytest.raises(QwenAuthenticationError, match="QWEN_PORTAL_API_KEY to the whole key, and QWEN_PORTAL_PLAN"):
         qwen_portal.PortalClient().chat(HELLO)
     assert len(emulator.log()) == 1
 
