@@ -25,6 +25,13 @@ def plain_environment(home: Path) -> dict[str, str]:
     return kept | {"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime)}
 
 
+def owner_of_the_service() -> str:
+    """Return the keyring daemon's name on this session's bus; another daemon would have another."""
+    question = ["dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"]
+    question += ["org.freedesktop.DBus.GetNameOwner", "string:org.freedesktop.secrets"]
+    return subprocess.run(question, capture_output=True, text=True, check=False).stdout.rpartition("string")[2].strip()
+
+
 class SecretService:
     """A D-Bus session with gnome-keyring, both children of this process.
 
