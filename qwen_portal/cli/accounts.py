@@ -2,12 +2,13 @@
 
 import click
 
+from qwen_portal.cli.group import Group
 from qwen_portal.cli.logout import remove as remove_account
 from qwen_portal.cli.table import account_in_use, table
 from qwen_portal.session import Session
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """List the accounts, choose one, remove one; say who steps in when a quota is used up.

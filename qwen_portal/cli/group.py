@@ -5,6 +5,7 @@ import gc
 import importlib
 import keyword
 import os
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +19,43 @@ _ERROR = 1
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
-class LazyGroup(click.Group):
-    """Commands by name, each a module of one package with an object ``command``.
+class Group(click.Group):
+    """Commands by name; a name that is none is answered with the one that was probably meant.
+
+    Args:
+        other_words: What other programs call a command, with our name for it.
+        **attributes: click.Group's own.
+    """
+
+    def __init__(self, *, other_words: Mapping[str, str] = types.MappingProxyType({}), **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._other_words = other_words
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names."""
+        name = args[0]
+        is_typed = not (ctx.resilient_parsing or name.startswith("-"))
+        if is_typed and name not in self.list_commands(ctx):
+            ctx.fail(f"There is no command {name!r}.{self._meant(ctx, name.lower())}")
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str) -> str:
+        import difflib
+
+        known = [*self.list_commands(ctx), *self._other_words]
+        alike = difflib.get_close_matches(name, known, n=1)
+        return f" Did you mean `{ctx.command_path} {self._other_words.get(alike[0], alike[0])}`?" if alike else ""
+
+
+class LazyGroup(Group):
+    """A group whose commands are modules of one package, each with an object ``command``.
 
     Args:
         package: The package of the command modules.
         lazy: Each command's name with the first line of its help.
-        **attributes: click.Group's own.
+        **attributes: Those of :class:`Group`.
     """
 
     def __init__(self, *, package: str, lazy: Mapping[str, str], **attributes: Any) -> None:

@@ -22,6 +22,14 @@ _COMMANDS = {
     "emulator": "Run the service's emulator on this machine; no account needed.",
     "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine; no account needed.",
 }
+_OTHER_WORDS = {
+    "signin": "login",
+    "auth": "login",
+    "signout": "logout",
+    "whoami": "status",
+    "serve": "proxy",
+    "ask": "chat",
+}
 _EPILOG = (
     "Exit codes: 0 ok, 1 error, 2 usage or cancelled, 3 keyring unavailable or locked, 4 sign-in needed, "
     "5 quota or rate limit, 6 network."
@@ -32,6 +40,7 @@ _EPILOG = (
     cls=LazyGroup,
     package="qwen_portal.cli",
     lazy=_COMMANDS,
+    other_words=_OTHER_WORDS,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
