@@ -62,11 +62,11 @@ def error_from_refusal(
         secrets: What must not appear in the message even if the server echoes it.
         headers: The response's headers, if the refusal was the whole answer.
     """
-    said = printable(refusal.message, secrets=secrets)
+    said = printable(refusal.message, secrets=secrets).rstrip(".")
     shown = printable(refusal.code, limit=60, secrets=secrets)
     label = f"HTTP {refusal.status}, {shown}" if shown else f"HTTP {refusal.status}"
     error = refusal.error_class()(
-        f"{host} answered {said or 'nothing'} ({label}).",
+        f"{host} answered{f': {said}' if said else ' nothing'} ({label}).",
         status=refusal.status,
         code=shown or None,
         request_id=_request_id(headers or {}, refusal, secrets),
