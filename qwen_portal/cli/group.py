@@ -5,13 +5,19 @@ import gc
 import importlib
 import keyword
 import os
+import sys
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenError
+from qwen_portal.text import columns, wrapped
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 CANCELLED = 2
 _ERROR = 1
@@ -75,8 +81,20 @@ class LazyGroup(Group):
         module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
         command = importlib.import_module(f"{self._package}.{module}").command
         _end_of_imports()
+        if "logging" in sys.modules:
+            # else nothing that is logged precedes the command's own error
+            from qwen_portal.cli.log import speak_log
+
+            speak_log()
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Propose the commands from the table, then the options."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name, help=said) for name, said in self._lazy.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the commands' first lines from the table."""
@@ -85,14 +103,18 @@ class LazyGroup(Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a failure is told on stderr and leaves with its exit code."""
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("\nCancelled.", err=True)
+            say("\nCancelled.")
             ctx.exit(CANCELLED)
         except QwenError as exc:
             tell(exc)
             ctx.exit(exc.exit_code)
+        except click.UsageError as exc:
+            raise click.UsageError(_fitted(exc.format_message()), exc.ctx) from None
         except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as exc:
@@ -115,9 +137,17 @@ def _end_of_imports() -> None:
 
 def tell(error: QwenError) -> None:
     """Say on stderr what happened and what to do."""
-    click.echo(f"Error: {error.message}", err=True)
+    from qwen_portal.cli.hints import hint_of
+
+    say(f"Error: {error.message}")
     if error.hint:
-        click.echo(f"Hint: {error.hint}", err=True)
+        say(f"Hint: {hint_of(error)}")
+
+
+def _fitted(message: str) -> str:
+    """Lay out the message of wrong usage, which click prints behind a word of its own."""
+    before = "Error: "
+    return wrapped(message, columns(sys.stderr), first=before).removeprefix(before)
 
 
 def _tell_unexpected(error: Exception) -> None:
@@ -126,8 +156,8 @@ def _tell_unexpected(error: Exception) -> None:
 
     from qwen_portal.secrets import printable
 
-    click.echo(f"Error: unexpected {type(error).__name__}: {printable(str(error))}", err=True)
+    say(f"Error: unexpected {type(error).__name__}: {printable(str(error))}")
     if os.environ.get("QWEN_PORTAL_LOG", "").lower() == "debug":
         click.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
     else:
-        click.echo("Hint: this is a defect; please report it with the output of QWEN_PORTAL_LOG=debug.", err=True)
+        say("Hint: this is a defect; please report it with the output of QWEN_PORTAL_LOG=debug.")

@@ -32,7 +32,9 @@ _OTHER_WORDS = {
 }
 _EPILOG = (
     "Exit codes: 0 ok, 1 error, 2 usage or cancelled, 3 keyring unavailable or locked, 4 sign-in needed, "
-    "5 quota or rate limit, 6 network."
+    "5 quota or rate limit, 6 network.\n\n"
+    "Completion, for the shell's start-up file (or zsh_source, fish_source):\n\n"
+    '\b\neval "$(_QWEN_PORTAL_COMPLETE=bash_source qwen-portal)"'
 )
 
 
