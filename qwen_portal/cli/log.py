@@ -15,7 +15,7 @@ class _Spoken(logging.Handler):
 
 
 def speak_log() -> None:
-    """Have what the package logs told on stderr, unless QWEN_PORTAL_LOG says how."""
+    """Have what the package logs told on stderr, unless QWEN_PORTAL_LOG says how, or somebody listens already."""
     logger = logging.getLogger("qwen_portal")
-    if not logger.handlers and not os.environ.get("QWEN_PORTAL_LOG"):
+    if not logger.hasHandlers() and not os.environ.get("QWEN_PORTAL_LOG"):
         logger.addHandler(_Spoken(logging.WARNING))

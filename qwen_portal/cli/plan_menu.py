@@ -11,6 +11,7 @@ from qwen_portal.service.plans import PLANS, find_plan
 from qwen_portal.service.rows import OAUTH, Plan
 from qwen_portal.text import columns, wrapped
 
+_INDENT = 6
 # The tier that ended is last.
 _CHOICES = (*(plan for plan in PLAN_ROWS if not plan.is_oauth), WORKSPACE_PLAN, PLANS[OAUTH])
 
@@ -32,9 +33,8 @@ def ask_plan(usual: str | None) -> str:
     for terms, group in by_terms.items():
         say(terms)
         for plan in group:
-            first = f"{shown.index(plan) + 1:4}  "
-            text = f"{plan.name:15}  {plan.title}"
-            click.echo(wrapped(text, columns(sys.stderr), first=first, rest=" " * len(first)), err=True)
+            first = f"{shown.index(plan) + 1:4}  {plan.name:15}  "
+            click.echo(wrapped(plan.title, columns(sys.stderr), first=first, rest=" " * _INDENT), err=True)
 
     def chosen(answer: str) -> str:
         number = int(answer) if answer.isdecimal() else 0
