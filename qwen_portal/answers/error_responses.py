@@ -62,7 +62,7 @@ def error_from_refusal(
         secrets: What must not appear in the message even if the server echoes it.
         headers: The response's headers, if the refusal was the whole answer.
     """
-    said = printable(refusal.message, secrets=secrets).rstrip(".")
+    said = printable(refusal.message, secrets=secrets)
     shown = printable(refusal.code, limit=60, secrets=secrets)
     label = f"HTTP {refusal.status}, {shown}" if shown else f"HTTP {refusal.status}"
     error = refusal.error_class()(
