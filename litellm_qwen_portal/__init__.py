@@ -8,8 +8,14 @@ Example:
 used as it is, with ``qwen_plan=`` or ``api_base=``. A proxy's configuration names ``litellm_qwen_portal.handler``.
 """
 
-from litellm_qwen_portal.handler import QwenPortalLLM
-from litellm_qwen_portal.registration import handler, register
+try:
+    from litellm_qwen_portal.handler import QwenPortalLLM
+    from litellm_qwen_portal.registration import handler, register
+except ModuleNotFoundError as missing:
+    if (missing.name or "").partition(".")[0] != "litellm":
+        raise
+    hint = 'litellm_qwen_portal needs its extra: pip install "qwen-portal[litellm]"'
+    raise ModuleNotFoundError(hint, name=missing.name) from missing
 
 register()
 

@@ -12,6 +12,7 @@ from litellm_qwen_portal import shims
 from litellm_qwen_portal.errors import PROVIDER
 from litellm_qwen_portal.handler import QwenPortalLLM
 from qwen_portal.client import PortalClient
+from qwen_portal.environment import LITELLM_TESTED, is_tested_litellm
 from qwen_portal.errors import QwenError
 from qwen_portal.service.embeddings import EMBEDDING_MODELS
 from qwen_portal.service.models import known_ids, model_on
@@ -19,9 +20,6 @@ from qwen_portal.service.plans import OAUTH, Plan, find_plan
 from qwen_portal.service.rows import EmbeddingModel, Model
 
 _log = logging.getLogger("qwen_portal")
-
-# The first version and the first minor version that the tests were not run with (see docs/litellm.md).
-_TESTED_FROM, _TESTED_BELOW = (1, 91), (1, 111)
 
 # One for the process: a proxy's configuration names it.
 handler = QwenPortalLLM()
@@ -68,12 +66,11 @@ def _tell_if_untested(version: str) -> None:
     Args:
         version: Such as ``"1.106.2"``.
     """
-    release = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
-    if not _TESTED_FROM <= release < _TESTED_BELOW:
+    if not is_tested_litellm(version):
         _log.warning(
             "litellm %s is outside the tested range, %d.%d to below %d.%d: streams and reasoning parameters may behave "
             "as LiteLLM's own custom providers do (said once)",
-            *(version, *_TESTED_FROM, *_TESTED_BELOW),
+            *(version, *LITELLM_TESTED[0], *LITELLM_TESTED[1]),
         )
 
 

@@ -1,4 +1,4 @@
-"""The surroundings of this process, as far as they decide what a person can be asked for."""
+"""The surroundings of this process: what a person can be asked for, which other package was tried with this one."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,8 @@ _SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTAINER = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES")
 _CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _KERNEL = Path("/proc/sys/kernel/osrelease")
+# The first version and the first minor version that the tests were not run with (see docs/litellm.md).
+LITELLM_TESTED = (1, 91), (1, 111)
 
 
 def without_secrets(*, needed: str | None = None) -> dict[str, str]:
@@ -39,3 +41,13 @@ def is_wsl() -> bool:
         return "microsoft" in _KERNEL.read_text("ascii", errors="replace").lower()
     except OSError:
         return False
+
+
+def is_tested_litellm(version: str) -> bool:
+    """Tell whether the tests were run with a LiteLLM like this.
+
+    Args:
+        version: Such as ``"1.106.2"``.
+    """
+    release = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
+    return LITELLM_TESTED[0] <= release < LITELLM_TESTED[1]

@@ -10,6 +10,7 @@ from qwen_portal.answers.refusals import refusal_in
 from qwen_portal.answers.sse import LARGEST_EVENT, Event, EventDecoder, EventTooLargeError
 from qwen_portal.errors import QwenAPIError, QwenRateLimitError, QwenStreamError
 from qwen_portal.secrets import Secret, printable
+from qwen_portal.text import sentence
 from qwen_portal.untrusted_json import json_value
 
 _DONE = "[DONE]"
@@ -124,4 +125,4 @@ class ChunkReader:
 
 def _error_finish(host: str, said: str) -> QwenAPIError:
     kind = QwenRateLimitError if "throttl" in said.lower() or "rate limit" in said.lower() else QwenStreamError
-    return kind(f"{host} broke the answer off: {said or 'no reason given'}.", code="error_finish")
+    return kind(sentence(f"{host} broke the answer off: {said or 'no reason given'}"), code="error_finish")

@@ -66,7 +66,7 @@ def error_from_refusal(
     shown = printable(refusal.code, limit=60, secrets=secrets)
     label = f"HTTP {refusal.status}, {shown}" if shown else f"HTTP {refusal.status}"
     error = refusal.error_class()(
-        f"{host} answered {said or 'nothing'} ({label}).",
+        f"{host} answered{f': {said}' if said else ' nothing'} ({label}).",
         status=refusal.status,
         code=shown or None,
         request_id=_request_id(headers or {}, refusal, secrets),

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from qwen_portal.cli.completion import complete_model
 from qwen_portal.cli.group import tell
 from qwen_portal.client import PortalClient
 from qwen_portal.errors import QwenError
@@ -28,7 +29,9 @@ Message = dict[str, Any]
 
 @click.command()
 @click.argument("prompt", required=False)
-@click.option("-m", "--model", help=f"Model id; default {CODER}, or {VISION} with an image.")
+@click.option(
+    "-m", "--model", shell_complete=complete_model, help=f"Model id; default {CODER}, or {VISION} with an image."
+)
 @click.option("-s", "--system", metavar="TEXT", help="Instructions that come before the conversation.")
 @click.option(
     "--image",

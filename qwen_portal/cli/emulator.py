@@ -2,12 +2,20 @@
 
 import click
 
+from qwen_portal.cli.completion import complete_scenario
 from qwen_portal.errors import QwenError
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="TCP port; 0, the default, picks a free one.")
-@click.option("--scenario", "scenarios", multiple=True, metavar="NAME", help="Misbehave so; may be given repeatedly.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    shell_complete=complete_scenario,
+    metavar="NAME",
+    help="Misbehave so; may be given repeatedly.",
+)
 @click.option(
     "--auto-approve/--no-auto-approve",
     default=True,

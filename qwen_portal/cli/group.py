@@ -5,12 +5,19 @@ import gc
 import importlib
 import keyword
 import os
+import sys
+import types
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenError
+from qwen_portal.text import columns, wrapped
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 CANCELLED = 2
 _ERROR = 1
@@ -18,13 +25,43 @@ _ERROR = 1
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
-class LazyGroup(click.Group):
-    """Commands by name, each a module of one package with an object ``command``.
+class Group(click.Group):
+    """Commands by name; a name that is none is answered with the one that was probably meant.
+
+    Args:
+        other_words: What other programs call a command, with our name for it.
+        **attributes: click.Group's own.
+    """
+
+    def __init__(self, *, other_words: Mapping[str, str] = types.MappingProxyType({}), **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self._other_words = other_words
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names."""
+        name = args[0]
+        is_typed = not (ctx.resilient_parsing or name.startswith("-"))
+        if is_typed and name not in self.list_commands(ctx):
+            ctx.fail(f"There is no command {name!r}.{self._meant(ctx, name.lower())}")
+        return super().resolve_command(ctx, args)
+
+    def _meant(self, ctx: click.Context, name: str) -> str:
+        import difflib
+
+        known = [*self.list_commands(ctx), *self._other_words]
+        alike = difflib.get_close_matches(name, known, n=1)
+        return f" Did you mean `{ctx.command_path} {self._other_words.get(alike[0], alike[0])}`?" if alike else ""
+
+
+class LazyGroup(Group):
+    """A group whose commands are modules of one package, each with an object ``command``.
 
     Args:
         package: The package of the command modules.
         lazy: Each command's name with the first line of its help.
-        **attributes: click.Group's own.
+        **attributes: Those of :class:`Group`.
     """
 
     def __init__(self, *, package: str, lazy: Mapping[str, str], **attributes: Any) -> None:
@@ -44,8 +81,20 @@ class LazyGroup(click.Group):
         module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
         command = importlib.import_module(f"{self._package}.{module}").command
         _end_of_imports()
+        if "logging" in sys.modules:
+            # else nothing that is logged precedes the command's own error
+            from qwen_portal.cli.log import speak_log
+
+            speak_log()
         assert isinstance(command, click.Command)  # noqa: S101 - for the type checker
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Propose the commands from the table, then the options."""
+        from click.shell_completion import CompletionItem
+
+        named = [CompletionItem(name, help=said) for name, said in self._lazy.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """Write the commands' first lines from the table."""
@@ -54,14 +103,18 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a failure is told on stderr and leaves with its exit code."""
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, click.Abort):
-            click.echo("\nCancelled.", err=True)
+            say("\nCancelled.")
             ctx.exit(CANCELLED)
         except QwenError as exc:
             tell(exc)
             ctx.exit(exc.exit_code)
+        except click.UsageError as exc:
+            raise click.UsageError(_fitted(exc.format_message()), exc.ctx) from None
         except (click.exceptions.Exit, click.ClickException):
             raise
         except Exception as exc:
@@ -84,9 +137,17 @@ def _end_of_imports() -> None:
 
 def tell(error: QwenError) -> None:
     """Say on stderr what happened and what to do."""
-    click.echo(f"Error: {error.message}", err=True)
+    from qwen_portal.cli.hints import hint_of
+
+    say(f"Error: {error.message}")
     if error.hint:
-        click.echo(f"Hint: {error.hint}", err=True)
+        say(f"Hint: {hint_of(error)}")
+
+
+def _fitted(message: str) -> str:
+    """Lay out the message of wrong usage, which click prints behind a word of its own."""
+    before = "Error: "
+    return wrapped(message, columns(sys.stderr), first=before).removeprefix(before)
 
 
 def _tell_unexpected(error: Exception) -> None:
@@ -95,8 +156,8 @@ def _tell_unexpected(error: Exception) -> None:
 
     from qwen_portal.secrets import printable
 
-    click.echo(f"Error: unexpected {type(error).__name__}: {printable(str(error))}", err=True)
+    say(f"Error: unexpected {type(error).__name__}: {printable(str(error))}")
     if os.environ.get("QWEN_PORTAL_LOG", "").lower() == "debug":
         click.echo("".join(traceback.format_tb(error.__traceback__)), err=True, nl=False)
     else:
-        click.echo("Hint: this is a defect; please report it with the output of QWEN_PORTAL_LOG=debug.", err=True)
+        say("Hint: this is a defect; please report it with the output of QWEN_PORTAL_LOG=debug.")

@@ -8,6 +8,7 @@ import click
 from qwen_portal.account.cli_keys import CLI_KEY_NAMES, CliKey
 from qwen_portal.account.registry import Accounts
 from qwen_portal.cli.group import tell
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
 from qwen_portal.sign_in.foreign_files import SignInFile
@@ -47,7 +48,7 @@ def command(file: Path | None, *, yes: bool) -> None:
     for each in found:
         for moved in move(session, each.path):
             what = "Moved" if moved.is_new else "Already here:"
-            click.echo(f"{what} {moved.label!r} from {each.path}, where it is no longer.", err=True)
+            say(f"{what} {moved.label!r} from {each.path}, where it is no longer.")
     if failures:
         raise failures[0]
 
@@ -66,7 +67,7 @@ def _find_keys(file: Path | None) -> KeyFile | None:
         if file is not None:
             raise
         # the person did not name it
-        click.echo(f"Passed over: {exc.message}", err=True)
+        say(f"Passed over: {exc.message}")
         return None
 
 
@@ -74,16 +75,16 @@ def _tell(accounts: Accounts, keys: KeyFile | None, found: list[SignInFile]) -> 
     """Say what was found and what is to become of it; return whether any of it is new here."""
     has_new = False
     if keys is not None:
-        click.echo(f"{keys.path}:", err=True)
+        say(f"{keys.path}:")
         for key in keys.keys:
             here = account_of(accounts, key)
             has_new |= here is None
-            click.echo(f"  {_describe_key(key, here)}", err=True)
+            say(f"  {_describe_key(key, here)}")
     for each in found:
-        click.echo(f"{each.path}:", err=True)
+        say(f"{each.path}:")
         for planned in moves(accounts, each):
             has_new |= planned.is_new
-            click.echo(f"  {_describe(planned)}", err=True)
+            say(f"  {_describe(planned)}")
     return has_new
 
 
@@ -93,18 +94,18 @@ def _copy(session: Session, file: KeyFile) -> list[QwenError]:
     for key in file.keys:
         here = account_of(session.accounts, key)
         if here is not None:
-            click.echo(f"Already here: {key.name} is account {here!r}.", err=True)
+            say(f"Already here: {key.name} is account {here!r}.")
             continue
         try:
             kept = copy_key(session, key)
         except QwenError as exc:
-            click.echo(f"{key.name} was not copied.", err=True)
+            say(f"{key.name} was not copied.")
             if failures:
                 tell(exc)
             failures.append(exc)
             continue
         tried = f"The key could not be tried: {kept.untried}" if kept.untried else "Its service takes the key."
-        click.echo(f"Copied {key.name} as account {kept.label!r}, plan {kept.plan}. {tried}", err=True)
+        say(f"Copied {key.name} as account {kept.label!r}, plan {kept.plan}. {tried}")
     return failures
 
 

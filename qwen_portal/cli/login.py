@@ -8,7 +8,11 @@ from dataclasses import asdict
 
 import click
 
+from qwen_portal.account.record import DEFAULT_LABEL
+from qwen_portal.cli.completion import complete_label, complete_plan
 from qwen_portal.cli.options import refuse
+from qwen_portal.cli.plan_menu import ask_plan
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenError
 from qwen_portal.secrets import Secret
 from qwen_portal.service.plans import KEY_PLANS, OAUTH
@@ -23,12 +27,12 @@ _NAME = r"[A-Z_][A-Z0-9_]{0,63}"
 
 
 @click.command()
-@click.argument("account", required=False)
+@click.argument("account", required=False, shell_complete=complete_label)
 @click.option(
     "--plan",
-    default=OAUTH,
-    show_default=True,
-    help=f"oauth is the device sign-in. Plans that take an API key: {', '.join(KEY_PLANS)}, or an https URL.",
+    shell_complete=complete_plan,
+    help=f"oauth is the device sign-in. Plans that take an API key: {', '.join(KEY_PLANS)}, or an https URL. Without "
+    "it a terminal shows a menu, and elsewhere it is oauth.",
 )
 @click.option("--api-key-stdin", is_flag=True, help="Read the plan's API key from stdin instead of asking for it.")
 @click.option(
@@ -48,7 +52,7 @@ _NAME = r"[A-Z_][A-Z0-9_]{0,63}"
 def command(
     ctx: click.Context,
     account: str | None,
-    plan: str,
+    plan: str | None,
     *,
     api_key_stdin: bool,
     api_key_env: str | None,
@@ -61,12 +65,16 @@ def command(
 ) -> None:
     """Sign in, or keep an API key.
 
-    ACCOUNT is the label to keep it under, "default" if not given; that account becomes the active one. With a --plan
-    other than oauth the plan's API key is asked for in the terminal, or read with --api-key-stdin or --api-key-env.
+    ACCOUNT is the label to keep it under, "default" if not given; that account becomes the active one. Without --plan
+    a terminal shows the plans to choose from. For all but oauth the plan's API key is asked for there, or read with
+    --api-key-stdin or --api-key-env.
 
     The plan's service is then asked, with one small request, whether it takes the key. A key that it refuses is not
     kept (exit code 4); one that could not be tried is.
     """
+    if plan is None:
+        is_said = as_json or api_key_stdin or api_key_env is not None or no_browser or no_qr
+        plan = OAUTH if is_said or not _is_terminal() else ask_plan(_plan_of(account))
     _check_usage(ctx, plan, from_stdin=api_key_stdin, variable=api_key_env)
     screen = None if as_json else default_display(open_browser=False if no_browser else None, qr=not no_qr)
     events = _Events(screen)
@@ -86,7 +94,18 @@ def command(
         events.failed("Cancelled.")
         raise
     if session.settings.api_key is not None:
-        click.echo("QWEN_PORTAL_API_KEY is set, and its key is used before this account.", err=True)
+        say("QWEN_PORTAL_API_KEY is set, and its key is used before this account.")
+
+
+def _is_terminal() -> bool:
+    """Tell whether somebody sees a question, and can answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _plan_of(label: str | None) -> str | None:
+    """Return the plan of an account that is here: whoever signs in again most likely means it."""
+    known = {each.label: each.plan.name for each in Session().accounts.list() if each.unavailable_reason is None}
+    return known.get(label or DEFAULT_LABEL)
 
 
 class _Events:

@@ -4,6 +4,8 @@ import click
 
 from qwen_portal.account.damaged import damaged_copy
 from qwen_portal.account.record import ENV_LABEL, Account
+from qwen_portal.cli.completion import complete_label
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenError
 from qwen_portal.session import Session
 from qwen_portal.storage.credential_files import damaged_copy_of
@@ -12,7 +14,7 @@ from qwen_portal.storage.private_files import remove as remove_file
 
 
 @click.command()
-@click.argument("account", required=False)
+@click.argument("account", required=False, shell_complete=complete_label)
 @click.option("--all", "every", is_flag=True, help="Remove every account.")
 def command(account: str | None, *, every: bool) -> None:
     """Remove a sign-in or key from this machine.
@@ -28,7 +30,7 @@ def command(account: str | None, *, every: bool) -> None:
     else:
         remove(session, account)
     if session.settings.api_key is not None:
-        click.echo("QWEN_PORTAL_API_KEY is still set, and its key is used as before.", err=True)
+        say("QWEN_PORTAL_API_KEY is still set, and its key is used as before.")
 
 
 def remove(session: Session, label: str | None) -> None:
@@ -44,7 +46,7 @@ def remove(session: Session, label: str | None) -> None:
     _remove(session, account)
     left = next((other for other in session.accounts.list() if other.active), None)
     if account.active and left is not None:
-        click.echo(f"The active account is now {left.label!r} ({left.plan.name}).", err=True)
+        say(f"The active account is now {left.label!r} ({left.plan.name}).")
 
 
 def _remove_all(session: Session) -> None:
@@ -58,7 +60,7 @@ def _remove_all(session: Session) -> None:
             failures.append(exc)
     _remove_damaged_index(session)
     if not accounts:
-        click.echo("Nobody is signed in; there was nothing to remove.", err=True)
+        say("Nobody is signed in; there was nothing to remove.")
     if failures:
         raise failures[0]
 
@@ -69,20 +71,20 @@ def _remove_damaged_index(session: Session) -> None:
     aside = damaged_copy_of(index.path) if isinstance(index, FileIndex) else None
     if aside is not None:
         remove_file(aside)
-        click.echo(f"Removed the copy of an account index that could not be read, too: {aside}.", err=True)
+        say(f"Removed the copy of an account index that could not be read, too: {aside}.")
 
 
 def _remove(session: Session, account: Account) -> None:
     aside = damaged_copy(session.accounts, account)
     _tell(session.accounts.remove(account.label))
     if aside is not None:
-        click.echo(f"Removed what was left of a sign-in that could not be read, too: {aside}.", err=True)
+        say(f"Removed what was left of a sign-in that could not be read, too: {aside}.")
 
 
 def _tell(account: Account) -> None:
     if account.kind == "oauth":
-        click.echo(f"Removed the sign-in of account {account.label!r} from its store ({account.store}).", err=True)
-        click.echo("The service has no known way to revoke it: its tokens stay good there until they expire.", err=True)
+        say(f"Removed the sign-in of account {account.label!r} from its store ({account.store}).")
+        say("The service has no known way to revoke it: its tokens stay good there until they expire.")
     else:
-        click.echo(f"Removed the API key of account {account.label!r} from its store ({account.store}).", err=True)
-        click.echo("The key itself stays good: revoke it where it was made.", err=True)
+        say(f"Removed the API key of account {account.label!r} from its store ({account.store}).")
+        say("The key itself stays good: revoke it where it was made.")

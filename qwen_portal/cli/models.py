@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from qwen_portal.cli.completion import complete_plan
 from qwen_portal.cli.offered import offered
 from qwen_portal.cli.table import table
+from qwen_portal.cli.talk import say
 from qwen_portal.client import PortalClient
 from qwen_portal.service.embeddings import EMBEDDING_MODELS
 from qwen_portal.service.models import CATALOGUE, described, known_ids
@@ -18,7 +20,9 @@ _MILLION = 1_000_000
 
 @click.command()
 @click.option("--all", "every", is_flag=True, help="Every model that the catalogue knows, wherever it is offered.")
-@click.option("--plan", "name", metavar="PLAN", help="As they are on this plan instead of yours.")
+@click.option(
+    "--plan", "name", metavar="PLAN", shell_complete=complete_plan, help="As they are on this plan instead of yours."
+)
 @click.option("--remote", is_flag=True, help="Ask your plan's service which models it offers.")
 @click.option("--json", "as_json", is_flag=True, help='Print {"plan": …, "models": […], "embeddings": […]}.')
 def command(*, every: bool, name: str | None, remote: bool, as_json: bool) -> None:
@@ -44,7 +48,7 @@ def command(*, every: bool, name: str | None, remote: bool, as_json: bool) -> No
         return
     heads = ("MODEL", "SENT AS", "WINDOW", "OUTPUT", "INPUT", "THINKS", "SCHEMA", *(("OFFERED",) if remote else ()))
     click.echo(table(heads, [_row(model) for model in models]))
-    click.echo(f"Plan {plan.name}: {plan.title}. Embeddings: {', '.join(embedding) or 'none'}.", err=True)
+    say(f"Plan {plan.name}: {plan.title}. Embeddings: {', '.join(embedding) or 'none'}.")
 
 
 def _offered() -> tuple[Plan, list[dict[str, Any]]]:
@@ -53,10 +57,9 @@ def _offered() -> tuple[Plan, list[dict[str, Any]]]:
     account = session.choose()
     offer = offered(session, account)
     if offer.ids is None:
-        click.echo(
+        say(
             f"{offer.host} publishes no list of models. These are the catalogue's, whether it offers them or not; "
-            "`qwen-portal check -m MODEL` asks it for one.",
-            err=True,
+            "`qwen-portal check -m MODEL` asks it for one."
         )
     ids = known_ids() if offer.ids is None else offer.ids
     rows = [described(account.plan, model) for model in dict.fromkeys((*CATALOGUE, *ids))]

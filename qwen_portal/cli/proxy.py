@@ -2,11 +2,14 @@
 
 import os
 import socket
+import time
 
 import click
 
 from qwen_portal.cli.proxy_guard import ThisMachineOnly
+from qwen_portal.cli.proxy_ready import ready_announced
 from qwen_portal.cli.table import account_in_use
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenError
 from qwen_portal.service.hosts import is_loopback
 from qwen_portal.session import Session
@@ -17,6 +20,8 @@ _MASTER_KEY = "LITELLM_MASTER_KEY"
 _KEYLESS = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
 _ORIGINS = "LITELLM_CORS_ORIGINS"
 _MODE = "LITELLM_MODE"
+# Else LiteLLM waits for its price table from the network, seconds where there is none.
+_LOCAL_PRICES = "LITELLM_LOCAL_MODEL_COST_MAP"
 
 # JSON is YAML too, but a person is to read this and to change a copy of it.
 _CONFIG = """\
@@ -65,11 +70,13 @@ def command(host: str, port: int, *, config_only: bool) -> None:
 
     Clients use http://HOST:PORT/v1 (OpenAI) or http://HOST:PORT (Anthropic), the models coder-model, vision-model and
     qwen-portal/…, and as their key that of the variable LITELLM_MASTER_KEY. Without one the proxy answers anybody, so
-    it listens on this machine alone.
+    it listens on this machine alone. LiteLLM's prices are those that came with it; LITELLM_LOCAL_MODEL_COST_MAP=false
+    has it fetch newer ones first.
     """
+    since = time.monotonic()
     if config_only:
         click.echo(_CONFIG, nl=False)
-        click.echo(f"Set {_MASTER_KEY} before you start litellm with it; it is the key of your clients.", err=True)
+        say(f"Set {_MASTER_KEY} before you start litellm with it; it is the key of your clients.")
         return
     guarded = bool(os.environ.get(_MASTER_KEY))
     if not guarded and not is_loopback(host):
@@ -79,7 +86,9 @@ def command(host: str, port: int, *, config_only: bool) -> None:
             "clients as their API key.",
         )
     _check_free(host, port)
-    _start(host, port, guarded=guarded)
+    run_server, options = _prepare(host, port, guarded=guarded)
+    with ready_announced(host, port, since=since, guarded=guarded):
+        run_server.main(options, prog_name="litellm", standalone_mode=False)
 
 
 def _check_free(host: str, port: int) -> None:
@@ -93,12 +102,18 @@ def _check_free(host: str, port: int) -> None:
         ) from None
 
 
-def _start(host: str, port: int, *, guarded: bool) -> None:
+def _prepare(host: str, port: int, *, guarded: bool) -> tuple[click.Command, list[str]]:
+    """Return LiteLLM's server and its options.
+
+    Raises:
+        QwenError: The extra is missing, or the configuration cannot be written.
+    """
     if not guarded:
         # Else any web page in a browser on this machine could ask the proxy, and read what it answers.
         os.environ.setdefault(_ORIGINS, f"http://{f'[{host}]' if ':' in host else host}:{port}")
     # Else a .env of the current folder, whoever wrote it, would name the hosts that a bearer goes to.
     os.environ.setdefault(_MODE, "PRODUCTION")
+    os.environ.setdefault(_LOCAL_PRICES, "True")
     from qwen_portal.http.network import tidy_variables
 
     tidy_variables()
@@ -113,13 +128,13 @@ def _start(host: str, port: int, *, guarded: bool) -> None:
         ) from None
     session = Session()
     if account_in_use(session) is None:
-        click.echo("Nobody is signed in yet; the proxy answers with errors until `qwen-portal login`.", err=True)
+        say("Nobody is signed in yet; the proxy answers with errors until `qwen-portal login`.")
     path = session.settings.home / "proxy.yaml"
     write_private(path, _CONFIG)
-    click.echo(f"The configuration is {path}.", err=True)
+    say(f"The configuration is {path}.")
     options = ["--config", str(path), "--host", host, "--port", str(port)]
     if not guarded:
-        click.echo(f"No {_MASTER_KEY} is set: every program on this machine can use the account.", err=True)
+        say(f"No {_MASTER_KEY} is set: every program on this machine can use the account.")
         os.environ[_KEYLESS] = "true"
         if not os.environ.get(_MASTER_KEY):
             # an empty one is none; importing LiteLLM may have found one in .env
@@ -127,4 +142,4 @@ def _start(host: str, port: int, *, guarded: bool) -> None:
         app.add_middleware(ThisMachineOnly, origins=os.environ[_ORIGINS].split(","))
         # further processes would load the application without the line above
         options += ["--num_workers", "1"]
-    run_server.main(options, prog_name="litellm", standalone_mode=False)
+    return run_server, options

@@ -13,7 +13,7 @@ _COMMANDS = {
     "import": "Move the sign-in of the qwen CLI, or of an older tool, here; copy the CLI's API keys.",
     "status": "Show who is signed in and how long the tokens last.",
     "token": "Print a valid access token, nothing else.",
-    "models": "List the models, as they are on your plan.",
+    "models": "List the models, as they are on your plan, and which embed there.",
     "check": "Ask each account for each known model; one small request per model.",
     "usage": "Show what was used on this machine.",
     "chat": "Ask a model; the answer goes to stdout.",
@@ -22,9 +22,19 @@ _COMMANDS = {
     "emulator": "Run the service's emulator on this machine; no account needed.",
     "demo": "Sign in, then ask through LangChain and LiteLLM, all on this machine; no account needed.",
 }
+_OTHER_WORDS = {
+    "signin": "login",
+    "auth": "login",
+    "signout": "logout",
+    "whoami": "status",
+    "serve": "proxy",
+    "ask": "chat",
+}
 _EPILOG = (
     "Exit codes: 0 ok, 1 error, 2 usage or cancelled, 3 keyring unavailable or locked, 4 sign-in needed, "
-    "5 quota or rate limit, 6 network."
+    "5 quota or rate limit, 6 network.\n\n"
+    "Completion, for the shell's start-up file (or zsh_source, fish_source):\n\n"
+    '\b\neval "$(_QWEN_PORTAL_COMPLETE=bash_source qwen-portal)"'
 )
 
 
@@ -32,6 +42,7 @@ _EPILOG = (
     cls=LazyGroup,
     package="qwen_portal.cli",
     lazy=_COMMANDS,
+    other_words=_OTHER_WORDS,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

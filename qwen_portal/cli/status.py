@@ -2,12 +2,13 @@
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from qwen_portal.account.damaged import mark_damaged
-from qwen_portal.cli.table import account_in_use, table
+from qwen_portal.cli.table import account_in_use, account_record, table
+from qwen_portal.cli.talk import say
 from qwen_portal.errors import QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.secrets import printable
 from qwen_portal.session import Session
@@ -30,7 +31,7 @@ def command(*, as_json: bool, check: bool) -> None:
     session = Session()
     accounts, in_use = mark_damaged(session.accounts, session.list()), account_in_use(session)
     if as_json:
-        records = [_record(account, in_use) for account in accounts]
+        records = [account_record(account, in_use) for account in accounts]
         click.echo(json.dumps({"accounts": records, "usage_counted": _is_counting(session)}))
     elif accounts:
         rows = [
@@ -38,26 +39,13 @@ def command(*, as_json: bool, check: bool) -> None:
             for a in accounts
         ]
         click.echo(table(("", "ACCOUNT", "PLAN", "STORE", "STATE"), rows))
-        click.echo(_counting(session), err=True)
+        say(_counting(session))
     if accounts and all(account.needs_login for account in accounts):
         raise QwenTokenNotAvailableError("Every account needs a new sign-in.")
     # whatever the list shows, a call needs this one
     session.choose()
     if check:
         _check()
-
-
-def _record(account: "Account", in_use: str | None) -> dict[str, Any]:
-    return {
-        "label": account.label,
-        "kind": account.kind,
-        "plan": account.plan.name,
-        "active": account.label == in_use,
-        "store": account.store,
-        "expires_at": None if account.expires_at is None else int(account.expires_at),
-        "exhausted_until": int(account.exhausted_until or 0) if account.is_exhausted else None,
-        "needs_login": account.needs_login,
-    }
 
 
 def _kept(account: "Account") -> str:
@@ -70,9 +58,9 @@ def _state(account: "Account") -> str:
         return account.unavailable_reason
     if account.needs_login:
         why = account.lost or "the service ended this sign-in"
-        return f"{why}; sign in again: qwen-portal login {shell_quote(account.label)}"
+        return f"{why}; sign in again: `qwen-portal login {shell_quote(account.label)}`"
     if account.ended_at is not None:
-        return "refused by the service: its free tier ended on 2026-04-16; see qwen-portal login --help for plans"
+        return "refused by the service: its free tier ended on 2026-04-16; `qwen-portal login --help` lists plans"
     if account.is_exhausted:
         return f"quota used up for another {format_duration((account.exhausted_until or 0.0) - time.time())}"
     return _token(account) + "".join(
@@ -110,15 +98,17 @@ def _is_counting(session: Session) -> bool:
 
 def _counting(session: Session) -> str:
     if _is_counting(session):
-        return "What is used is counted: qwen-portal usage shows it."
-    return "What is used is not counted; qwen-portal usage --on begins to."
+        return "What is used is counted: `qwen-portal usage` shows it."
+    return "What is used is not counted; `qwen-portal usage --on` begins to."
 
 
 def _check() -> None:
+    from qwen_portal.cli.log import speak_log
     from qwen_portal.client import PortalClient
 
+    speak_log()
     started = time.monotonic()
     answer = PortalClient().chat([{"role": "user", "content": "Answer with: ok"}], max_tokens=16)
     seconds = time.monotonic() - started
     model = printable(answer.get("model") or "the model", limit=120)
-    click.echo(f"Check: {model} answered within {seconds:.1f} s.", err=True)
+    say(f"Check: {model} answered within {seconds:.1f} s.")

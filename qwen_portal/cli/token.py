@@ -3,10 +3,11 @@
 import click
 
 from qwen_portal.api import get_access_token
+from qwen_portal.cli.completion import complete_label
 
 
 @click.command()
-@click.argument("account", required=False)
+@click.argument("account", required=False, shell_complete=complete_label)
 @click.option("--refresh", is_flag=True, help="Renew the token first, even if it still serves.")
 def command(account: str | None, *, refresh: bool) -> None:
     """Print a valid access token, nothing else.

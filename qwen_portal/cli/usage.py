@@ -13,6 +13,7 @@ import click
 from qwen_portal.cli.options import refuse
 from qwen_portal.cli.prices import Prices, read_prices
 from qwen_portal.cli.table import table
+from qwen_portal.cli.talk import say
 from qwen_portal.secrets import printable
 from qwen_portal.settings import load_settings
 from qwen_portal.storage.usage_ledger import GROUPINGS, Grouping, Total, UsageLedger, days_ago
@@ -47,7 +48,7 @@ def command(
     ledger = UsageLedger(load_settings().home)
     if switch is not None:
         ledger.switch(on=switch)
-        click.echo(f"What is used from now on is {'counted' if switch else 'not counted'}.", err=True)
+        say(f"What is used from now on is {'counted' if switch else 'not counted'}.")
         return
     known = None if prices is None else read_prices(prices)
     totals = ledger.totals(days_ago(days), by)
@@ -91,9 +92,9 @@ def _cells(added: dict[str, Any]) -> list[str]:
 
 def _talk(ledger: UsageLedger, totals: list[Total], prices: Prices | None) -> None:
     if not totals:
-        click.echo("Nothing was counted in that time.", err=True)
+        say("Nothing was counted in that time.")
     if not ledger.is_on():
-        click.echo(f"What is used now is not counted; {_SWITCH_ON}", err=True)
+        say(f"What is used now is not counted; {_SWITCH_ON}")
     unknown = _without_price(totals, prices) if prices is not None else []
     if unknown:
-        click.echo(f"No price is given for {', '.join(printable(name, limit=60) for name in unknown)}.", err=True)
+        say(f"No price is given for {', '.join(printable(name, limit=60) for name in unknown)}.")

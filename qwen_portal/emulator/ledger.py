@@ -29,12 +29,13 @@ class Grant:
 
 @dataclass
 class DeviceCode:
-    """A sign-in in progress (RFC 8628 §3.2)."""
+    """A sign-in in progress (RFC 8628 §3.2); `program` is the User-Agent that asked for it."""
 
     value: str
     user_code: str
     challenge: str
     expires_at: float
+    program: str = ""
     polls: int = 0
     decision: Decision = "pending"
 
@@ -76,10 +77,10 @@ class Ledger:
         self.access_tokens: dict[str, AccessToken] = {}
         self.refresh_tokens: dict[str, RefreshToken] = {}
 
-    def new_device_code(self, challenge: str, expires_at: float) -> DeviceCode:
+    def new_device_code(self, challenge: str, expires_at: float, program: str = "") -> DeviceCode:
         """Start a sign-in."""
         user_code = "".join(secrets.choice(_USER_CODE_LETTERS) for _ in range(8))
-        code = DeviceCode(self._opaque(), user_code, challenge, expires_at)
+        code = DeviceCode(self._opaque(), user_code, challenge, expires_at, program)
         self.device_codes[code.value] = code
         return code
 

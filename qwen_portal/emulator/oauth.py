@@ -42,7 +42,8 @@ def device_code(state: State, entry: LogEntry) -> Response:
     if problem := _device_problem(form):
         return oauth_error(400, *problem)
     settings = state.settings
-    code = state.ledger.new_device_code(form["code_challenge"], state.clock.now() + settings.device_expires_in)
+    expires_at = state.clock.now() + settings.device_expires_in
+    code = state.ledger.new_device_code(form["code_challenge"], expires_at, entry.headers.get("user-agent", ""))
     page = f"{_origin(entry.host)}/authorize"
     body = {
         "device_code": code.value,

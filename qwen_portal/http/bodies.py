@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from qwen_portal.http.deadlines import Deadline, keep_deadlines
+from qwen_portal.http.network import proxy_named
 
 # What is asked for, so that nothing else need be unpacked.
 ACCEPT_ENCODING = "gzip, deflate"
@@ -185,11 +186,13 @@ class LimitedTransport(httpx.HTTPTransport):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._proxy = options.get("proxy")
         keep_deadlines(self._pool)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request."""
-        response = super().handle_request(request)
+        with proxy_named(self._proxy):
+            response = super().handle_request(request)
         try:
             limit_body(request, response)
         except httpx.DecodingError:

@@ -13,6 +13,7 @@ import httpx
 
 from qwen_portal.http.bodies import limit_body
 from qwen_portal.http.deadlines import keep_deadlines
+from qwen_portal.http.network import proxy_named
 
 T = TypeVar("T")
 
@@ -39,13 +40,15 @@ class CancelSafeTransport(httpx.AsyncHTTPTransport):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._proxy = options.get("proxy")
         keep_deadlines(self._pool)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request; cancelling this ends it in the background."""
         task = asyncio.get_running_loop().create_task(super().handle_async_request(request))
         try:
-            response = await asyncio.shield(task)
+            with proxy_named(self._proxy):
+                response = await asyncio.shield(task)
         except asyncio.CancelledError:
             task.cancel()
             _in_background(self._end(task))

@@ -235,7 +235,7 @@ class Exchange:
     def failure(self, exc: httpx.HTTPError, *, streaming: bool = False) -> QwenAPIError:
         """Turn the HTTP library's error into ours."""
         why = reason(exc, secrets=self.secrets)
-        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
             error = QwenConnectionError(f"{self.host} could not be reached ({why}).")
             error.sent = False
             return error

@@ -9,6 +9,7 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 from urllib.request import getproxies
 
@@ -16,6 +17,7 @@ import httpx
 
 from qwen_portal.errors import QwenError
 from qwen_portal.service.hosts import LOOPBACK
+from qwen_portal.text import counted
 
 # Loopback never goes through a proxy; None means the client's own transport.
 _LOOPBACK: Mapping[str, None] = {f"all://[{host}]" if ":" in host else f"all://{host}": None for host in LOOPBACK}
@@ -122,6 +124,23 @@ def proxied(transport: Callable[[httpx.Proxy], T]) -> dict[str, T | None]:
     }
 
 
+@contextmanager
+def proxy_named(proxy: httpx.Proxy | None) -> Iterator[None]:
+    """Say in the error of a connection that could not be made through which proxy it was to go.
+
+    Args:
+        proxy: That of the transport; ``None`` if it uses none.
+    """
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as exc:
+        if proxy is not None:
+            place = f"{proxy.url.scheme}://{proxy.url.netloc.decode('ascii')}"
+            # in place: another error would have this one, and its frames, as its context
+            exc.args = (f"through the proxy {place}: {str(exc) or type(exc).__name__}",)
+        raise
+
+
 def _check(variable: Variable) -> None:
     if variable.problem:
         raise QwenError(f"{variable.name} {variable.text}: {variable.problem}.", hint=variable.remedy)
@@ -169,13 +188,13 @@ def _names(no_proxy: str) -> list[str]:
 def _no_proxy_variable(value: str) -> Variable:
     names = _names(value)
     unreadable = sum(1 for name in names if name != "*" and _pattern(name) is None)
-    name, text = _spelled("no_proxy"), f"has {len(names)} entries"
+    name, text = _spelled("no_proxy"), f"has {counted(len(names), 'entry', 'entries')}"
     if not unreadable:
         return Variable(name, text)
     return Variable(
         name,
         text,
-        f"{unreadable} of them cannot be read and are passed over",
+        f"{unreadable} of them cannot be read and {'is' if unreadable == 1 else 'are'} passed over",
         "Write names and addresses, no ranges.",
         stops_everything=False,
     )

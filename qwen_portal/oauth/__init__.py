@@ -244,7 +244,7 @@ def _failure(
     import httpx
 
     why = reason(exc, secrets=secrets)
-    if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+    if isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
         error = QwenConnectionError(f"The sign-in host {host} could not be reached ({why}).")
         error.sent = False
         return error

@@ -6,12 +6,14 @@ Source: docs/protocol.md, "Sign-in".
 import math
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from qwen_portal.answers.error_responses import is_web_page
 from qwen_portal.answers.refusals import refusal_body
 from qwen_portal.errors import QwenError, QwenOAuthError, QwenRateLimitError, QwenServerError
 from qwen_portal.secrets import Secret, printable
+from qwen_portal.text import sentence
 from qwen_portal.untrusted_json import json_object, token
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class DeviceAuthorization:
         verification_uri_complete: The same page with the code filled in.
         expires_in: Seconds until the code is void.
         interval: Seconds between two polls.
+        host_time: What the host's clock said, in seconds since the epoch; ``None`` if it did not say.
     """
 
     device_code: Secret
@@ -58,6 +61,7 @@ class DeviceAuthorization:
     verification_uri_complete: str
     expires_in: float
     interval: float
+    host_time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ def device_authorization(response: "httpx.Response") -> DeviceAuthorization:
         verification_uri_complete=_with_client(complete or f"{uri}?user_code={user_code}"),
         expires_in=min(_number(body.get("expires_in")) or _DEFAULT_DEVICE_LIFE, _LONGEST_DEVICE_LIFE),
         interval=_number(body.get("interval")) or DEFAULT_INTERVAL,
+        host_time=_date(response.headers.get("date", "")),
     )
 
 
@@ -171,7 +176,7 @@ def refusal(response: "httpx.Response", what: str, secrets: tuple[Secret, ...] =
             hint="Try from another network, or set HTTPS_PROXY; nothing stored was changed.",
             kind="firewall",
         )
-    text = f"{what}: {words(response, secrets)}."
+    text = sentence(f"{what}: {words(response, secrets)}")
     if response.status_code == _TOO_MANY:
         return QwenRateLimitError(text, status=_TOO_MANY)
     if response.status_code >= _SERVER_ERROR:
@@ -221,6 +226,13 @@ def words(response: "httpx.Response", secrets: tuple[Secret, ...]) -> str:
     fields = _fields(response)
     parts = [str(fields[name]) for name in ("error", "error_description") if isinstance(fields.get(name), str)]
     return printable(": ".join(parts), secrets=secrets) or f"HTTP {response.status_code}"
+
+
+def _date(value: str) -> float | None:
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _number(value: object) -> float | None:

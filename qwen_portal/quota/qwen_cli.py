@@ -26,6 +26,7 @@ from qwen_portal.quota.degrade import is_plain
 from qwen_portal.recording.recorder import OK, Recorder
 from qwen_portal.requests.chat_request import merged
 from qwen_portal.secrets import printable
+from qwen_portal.text import sentence
 from qwen_portal.untrusted_json import json_value
 
 SECONDS = 60.0
@@ -210,7 +211,7 @@ def _completion(printed: bytes, code: int | None) -> dict[str, Any]:
     if result.get("is_error") or is_own or not isinstance(text, str) or not text:
         error = result.get("error")
         said = error.get("message") if isinstance(error, dict) else error
-        raise QwenError(f"The qwen command failed: {printable(str(said or text or 'no reason given'))}.")
+        raise QwenError(sentence(f"The qwen command failed: {printable(str(said or text or 'no reason given'))}"))
     model = next((event.get("model") for event in events if event.get("type") == "system"), None)
     return {
         "id": f"chatcmpl-{uuid.uuid4()}",

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from qwen_portal.sign_in.browser import may_open, open_page
 from qwen_portal.sign_in.device_flow import LoginEvent
 from qwen_portal.sign_in.wording import PHISHING_NOTE, SERVICE_NOTE, clean, minutes, ready, warnings
+from qwen_portal.text import cells, wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_QR_COLUMNS, _QR_LINES = 40, 24
+# A text and how it is written.
+_Line = tuple[str, str]
+_PLAIN, _BLANK = "none", ("", "none")
 
 
 class TerminalDisplay:
@@ -42,42 +45,54 @@ class TerminalDisplay:
             self._done(event)
 
     def _ask(self, event: LoginEvent) -> None:
-        say, url, code = self._console.print, clean(event.verification_uri), clean(event.user_code)
-        say(SERVICE_NOTE, style="dim")
-        say()
-        say(PHISHING_NOTE)
-        say()
-        say("Open this page:")
-        say(f"  {url}", style="bold")
-        say("and check that it shows this code:")
-        say(f"  {code}", style="bold")
-        if self._qr and (drawing := _qr_code(url, self._console)):
-            say()
-            say(drawing)
-        say()
-        if may_open(requested=self._open_browser, is_terminal=self._console.is_terminal) and open_page(url):
-            say("The page was opened in your browser.")
-        say(f"Waiting for your answer there; the code is good for {minutes(event.expires_in)}. Ctrl-C cancels.")
+        """Show the code and, as what stays in view while waiting, the page's address."""
+        url = clean(event.verification_uri)
+        is_open = may_open(requested=self._open_browser, is_terminal=self._console.is_terminal) and open_page(url)
+        opened = (
+            "The page was opened in your browser. If you do not see it, open this one" if is_open else "Open this page"
+        )
+        before = [
+            (SERVICE_NOTE, "dim"),
+            _BLANK,
+            (PHISHING_NOTE, _PLAIN),
+            _BLANK,
+            (f"Your code, good for {minutes(event.expires_in)} (Ctrl-C cancels):", _PLAIN),
+            (f"  {clean(event.user_code)}", "bold"),
+            _BLANK,
+        ]
+        after = [(f"{opened}, and answer there if it shows the same code:", _PLAIN), (f"  {url}", "bold")]
+        drawing = _qr_code(url, self._console) if self._qr else ""
+        self._say(*before)
+        if drawing and self._height([*before, (drawing, _PLAIN), _BLANK, *after]) < self._console.height:
+            self._console.print(f"{drawing}\n")
+        self._say(*after)
 
     def _wait(self, event: LoginEvent) -> None:
         # the same hiccup at every poll is worth one line
         if event.message and event.message != self._last_message:
             self._last_message = event.message
-            self._console.print(f"{clean(event.message)} Still trying.")
+            self._say((f"{clean(event.message)} Still trying.", _PLAIN))
 
     def _done(self, event: LoginEvent) -> None:
-        say = self._console.print
-        say(ready(event))
-        for line in warnings(event.store):
-            say(line, style="yellow")
-        say('Next: qwen-portal chat "Hello", or qwen-portal status')
+        self._say((ready(event), _PLAIN), *((line, "yellow") for line in warnings(event.store)))
+        self._say(('Next: `qwen-portal chat "Hello"`, or `qwen-portal status`', _PLAIN))
+
+    def _say(self, *lines: _Line) -> None:
+        for text, style in lines:
+            self._console.print(self._laid_out(text), style=style)
+
+    def _laid_out(self, text: str) -> str:
+        return wrapped(text, self._console.width if self._console.is_terminal else None)
+
+    def _height(self, lines: list[_Line]) -> int:
+        """Return how many lines of the terminal some lines take."""
+        parts = [part for text, _ in lines for part in self._laid_out(text).split("\n")]
+        return sum(max(1, -(-cells(part) // self._console.width)) for part in parts)
 
 
 def _qr_code(url: str, console: "Console") -> str:
-    """Draw an address, or return ``""`` where the terminal cannot show it whole."""
+    """Draw an address, or return ``""`` where the terminal cannot show the drawing."""
     if not console.is_terminal or console.encoding != "utf-8":
-        return ""
-    if console.width < _QR_COLUMNS or console.height < _QR_LINES:
         return ""
     import segno
 

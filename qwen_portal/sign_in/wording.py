@@ -5,7 +5,7 @@ from qwen_portal.sign_in.device_flow import LoginEvent
 
 SERVICE_NOTE = (
     "Since 2026-04-16 Qwen's free tier lets you sign in but refuses every chat. "
-    "API keys work: qwen-portal login --plan studio-intl"
+    "API keys work: `qwen-portal login --plan studio-intl`"
 )
 PHISHING_NOTE = (
     "Continue only if you started this sign-in yourself; if a site or a person gave you the code, press Ctrl-C."

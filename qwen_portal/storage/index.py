@@ -15,6 +15,7 @@ from qwen_portal.errors import QwenError, QwenStoreError
 from qwen_portal.storage.locks import check_lock, file_lock
 from qwen_portal.storage.private_files import read_private, set_aside, try_folder, write_private
 from qwen_portal.storage.record_version import refuse_newer
+from qwen_portal.text import counted
 from qwen_portal.untrusted_json import LATEST_SECONDS
 
 _VERSION = 1
@@ -190,10 +191,10 @@ class FileIndex:
 
         aside, data = set_aside(self.path, leave=True), self._rebuild()
         logging.getLogger("qwen_portal").warning(
-            "the account index could not be read; it is kept as %s. %d accounts were found again in their files. A "
+            "the account index could not be read; it is kept as %s. Found again in files of their own: %s. A "
             "keyring cannot be listed: sign in again to what was kept there (`qwen-portal login NAME`)",
             aside,
-            len(data.accounts),
+            counted(len(data.accounts), "account", "accounts"),
         )
         return data
 

@@ -142,7 +142,7 @@ def test_a_corrupt_index_is_kept_aside_and_rebuilt_from_the_files(
     assert {account.label: account._replace(active=False) for account in qwen_portal.accounts()} == before
     assert [account.label for account in qwen_portal.accounts() if account.active] == ["key"]
     assert (tmp_path / "state" / "accounts.json.corrupt").read_text() == broken
-    assert "accounts.json.corrupt. 3 accounts were found again" in caplog.text
+    assert "accounts.json.corrupt. Found again in files of their own: 3 accounts. " in caplog.text
     qwen_portal.close()
     assert [qwen_portal.get_access_token(label) for label in before] == ["w", "e", KEY]
     assert caplog.text.count("could not be read") == 1

@@ -51,7 +51,7 @@ def test_a_broken_file_is_named_before_any_call(name: str, tmp_path: Path, emula
     path = broken(BROKEN[name], tmp_path)
     shown, listed = run("status"), json.loads(run("status", "--json").stdout)["accounts"]
     home, work = shown.stdout.splitlines()[1:]
-    assert f"its file {path} cannot be read; sign in again: qwen-portal login home" in home
+    assert f"its file {path} cannot be read; sign in again: `qwen-portal login home`" in home
     assert "token good for" in work
     assert [account["needs_login"] for account in listed] == [True, False]
     assert (finding("account 1")["state"], finding("account 2")["state"]) == ("fail", "warn")

@@ -22,6 +22,13 @@ def spent(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     return emulator
 
 
+def test_a_program_learns_who_steps_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether any kind does, and whether anybody does at all."""
+    assert json.loads(run("accounts", "rotate", "--json").stdout) == {"mixed": False, "switches": True}
+    monkeypatch.setenv("QWEN_PORTAL_ON_QUOTA", "degrade")
+    assert json.loads(run("accounts", "rotate", "--mixed", "--json").stdout) == {"mixed": True, "switches": False}
+
+
 def test_a_free_account_is_followed_by_a_key_only_with_leave(spent: Emulator) -> None:
     """--mixed is the leave, for all processes; --same-plan takes it back."""
     denied = run("chat", "Hello")

@@ -86,7 +86,7 @@ def test_a_model_that_is_named_wins_over_the_images_default(signed_in: Emulator,
     """coder-model takes no image; the error says so before any request, and names vision-model."""
     result = run("chat", "What?", "--image", str(png(tmp_path / "red.png")), "-m", "coder-model")
     assert result.exit_code == 1
-    assert "vision-model" in result.stderr
+    assert "Hint: Use `-m vision-model` with --image, or leave -m out.\n" in result.stderr
     assert signed_in.chats() == []
 
 

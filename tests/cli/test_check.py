@@ -11,7 +11,7 @@ from qwen_portal.account.cool_downs import CoolDown
 from qwen_portal.account.record import Account
 from qwen_portal.cli import check as check_module
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenContentFilterError
+from qwen_portal.errors import QwenContentFilterError, QwenServerError
 from qwen_portal.http import transport
 from qwen_portal.http.exchange import Exchange
 from qwen_portal.session import Session
@@ -124,8 +124,10 @@ def test_another_model_that_fails_counts_where_it_was_named_alone(
     """Plans differ in what else they offer."""
     ask = check_module._ask
 
-    def fail(session: Session, account: Account, model: str) -> tuple[str, str]:
-        return ("error", "why") if model == "qwen3-coder-plus" else ask(session, account, model)
+    def fail(session: Session, account: Account, model: str) -> None:
+        if model == "qwen3-coder-plus":
+            raise QwenServerError("why")
+        ask(session, account, model)
 
     monkeypatch.setattr(check_module, "_ask", fail)
     code, found = checks()
@@ -170,6 +172,41 @@ def test_an_account_that_cannot_be_used_is_a_row_like_any_other(emulator: Emulat
     _, found = checks("-m", "coder-model")
     assert [check["result"] for check in found] == ["ok", "error"]
     assert "unknown plan 'premium'" in found[1]["message"]
+
+
+def test_what_an_account_suffers_from_is_told_once(signed_in: Emulator) -> None:
+    """Not once more for each model, nor by a list that is not to be had, nor by the log."""
+    for scenario in ("ended", "no-model-list"):
+        signed_in.scenario(scenario)
+    done = run_program("check")
+    assert done.returncode == 1
+    assert [line.split()[2] for line in done.stdout.splitlines()[1:]] == ["error", "not"]
+    assert done.stdout.count("2026-04-16") == 1
+    assert "failed after refresh" not in done.stderr
+    assert len(signed_in.chats()) == 2
+
+
+def test_an_account_that_cannot_ask_is_asked_once_and_the_next_all_the_same(emulator: Emulator) -> None:
+    """One error per account, whatever the number of models."""
+    sign_in_as("a", "b")
+    with Session().accounts.editing("a") as entry:
+        entry.plan = "premium"
+    code, found = checks("-m", "coder-model", "-m", "vision-model")
+    assert code == 1
+    assert [check["result"] for check in found] == ["error", "not asked", "ok", "ok"]
+    assert [bool(check["message"]) for check in found] == [True, False, False, False]
+
+
+def test_a_host_that_is_not_there_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next model would not be answered either."""
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", KEY)
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "coding")
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", "http://127.0.0.1:1/v1")
+    result = run("check", "--json")
+    found = json.loads(result.stdout)["checks"]
+    assert [check["result"] for check in found] == ["error", "not asked"]
+    assert "no list of models" not in result.stderr
 
 
 def test_a_model_named_twice_is_asked_once(signed_in: Emulator) -> None:

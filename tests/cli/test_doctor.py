@@ -5,9 +5,13 @@ import json
 import os
 import shutil
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
+import httpx
 import pytest
 
 import qwen_portal
@@ -19,6 +23,7 @@ from qwen_portal.storage.credential import Credential
 from qwen_portal.storage.index import Entry
 from tests.canaries import KEY, assert_none_in
 from tests.cli.program import run
+from tests.scripted import answering
 
 
 def findings() -> dict[str, dict[str, Any]]:
@@ -170,6 +175,140 @@ def test_a_disk_that_takes_nothing_is_told(signed_in: Emulator, monkeypatch: pyt
     for name in ("folder", "store"):
         assert findings()[name]["state"] == "fail"
         assert "No space left" in findings()[name]["text"]
+
+
+def test_a_file_that_was_damaged_is_told(signed_in: Emulator, tmp_path: Path) -> None:
+    """The account's own line says so, and the copy that is kept is counted, without its name."""
+    assert signed_in.url
+    (file,) = (tmp_path / "state" / "credentials").glob("*.json")
+    file.write_text("{")
+    assert findings()["account 1"]["state"] == "fail"
+    assert run("token").exit_code == 4
+    found = findings()["damaged files"]
+    assert (found["state"], "1 file that could not be read" in found["text"]) == ("warn", True)
+    assert file.name not in found["text"]
+
+
+def test_an_index_that_was_damaged_is_told(signed_in: Emulator, tmp_path: Path) -> None:
+    """It is made anew meanwhile; what it held is kept."""
+    assert signed_in.url
+    (tmp_path / "state" / "accounts.json").write_text("{")
+    assert findings()["damaged files"]["state"] == "warn"
+    assert findings()["account 1"]["name"]
+
+
+def test_a_usage_ledger_that_is_none_is_told(signed_in: Emulator, tmp_path: Path) -> None:
+    """Only where requests are counted."""
+    assert signed_in.url
+    assert "usage ledger" not in findings()
+    run("usage", "--on")
+    assert findings()["usage ledger"]["state"] == "ok"
+    for file in (tmp_path / "state" / "usage").glob("*.sqlite*"):
+        file.write_bytes(b"no ledger" * 500)
+    assert findings()["usage ledger"]["state"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [("1.90.3", "warn"), ("1.91.0", None), ("1.110.4", None), ("1.111.0", "warn"), ("1.82.8", "fail")],
+)
+def test_a_litellm_that_was_not_tried_is_told(
+    version: str, state: str | None, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the range that was; and the two releases that stole secrets are more than that."""
+    assert emulator.url
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    assert findings().get("litellm", {}).get("state") == state
+
+
+def test_the_file_that_a_stolen_litellm_left_is_told(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ran in every Python program, after the release itself was gone, too."""
+    assert emulator.url
+    (tmp_path / "litellm_init.pth").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert findings()["litellm"]["state"] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(0, "as the sign-in host's"), (3, "3 h 0 min behind"), (-3, "3 h 0 min ahead of")]
+)
+def test_a_clock_that_is_wrong_is_told(hours: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the date that the sign-in host's answer has; one without a date is no failure."""
+    device = {"device_code": "d", "user_code": "u", "verification_uri": "https://chat.qwen.ai/authorize"}
+    date = {"date": format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)}
+    with answering(lambda request: httpx.Response(200, json=device, headers=date), monkeypatch):
+        found = findings()["clock"]
+    assert (found["state"], said in found["text"]) == ("warn" if hours else "ok", True)
+    with answering(lambda request: httpx.Response(200, json=device), monkeypatch):
+        assert "clock" not in findings()
+
+
+def test_what_other_programs_have_is_named_by_the_command(
+    signed_in: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The qwen CLI's keys, and the vendor's variable; to have them is nothing wrong, and no key is shown."""
+    assert signed_in.url
+    monkeypatch.setenv("QWEN_HOME", str(tmp_path / "qwen"))
+    (tmp_path / "qwen").mkdir()
+    (tmp_path / "qwen" / "settings.json").write_text(json.dumps({"env": {"DASHSCOPE_API_KEY": KEY}}))
+    assert "1 API key; `qwen-portal import` copies" in findings()["other programs"]["text"]
+    monkeypatch.setenv("DASHSCOPE_API_KEY", KEY)
+    result = run("doctor")
+    assert result.exit_code == 0
+    assert "--api-key-env DASHSCOPE_API_KEY" in result.stdout
+    assert_none_in(result.output)
+    (tmp_path / "qwen" / "settings.json").write_text("[")
+    assert "settings cannot be read" in run("doctor").stdout
+
+
+def test_the_tier_that_ended_is_told_to_those_who_use_it(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where the user named another host, and no sign-in host is asked for somebody who has keys alone."""
+    assert "2026-04-16" in findings()["account 1"]["text"]
+    monkeypatch.setenv("QWEN_PORTAL_BASE_URL", signed_in.base_url)
+    assert findings()["account 1"]["state"] == "ok"
+    run("logout")
+    Session().accounts.add("key", Credential.from_key(Secret("sk-x"), plan="studio"))
+    signed_in.clear_log()
+    said = run("doctor").stdout
+    assert ("2026-04-16" in said, "sign-in host" in said, signed_in.log()) == (False, False, [])
+
+
+CHECKS = [
+    ("versions", "qwen_portal.doctor.machine.platform.python_version"),
+    ("network", "qwen_portal.http.network.variables"),
+    ("settings", "qwen_portal.doctor.Session"),
+    ("folder", "qwen_portal.doctor.accounts.try_folder"),
+    ("store", "qwen_portal.account.registry.Accounts.check_place"),
+    ("account 1", "qwen_portal.doctor.accounts.look_at"),
+    ("damaged files", "qwen_portal.doctor.accounts.credentials_folder"),
+    ("usage ledger", "qwen_portal.doctor.accounts.UsageLedger"),
+    ("other programs", "qwen_portal.doctor.service.foreign_sign_in"),
+    ("sign-in host", "qwen_portal.oauth.generate_pkce"),
+]
+
+
+@pytest.mark.parametrize(("name", "broken"), CHECKS)
+def test_a_check_that_fails_is_a_line(
+    name: str, broken: str, signed_in: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it meets: the others are made all the same, and the line can be pasted."""
+    assert signed_in.url
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    def fail(*args: object, **options: object) -> NoReturn:
+        raise RuntimeError(f"{tmp_path} {KEY}")
+
+    monkeypatch.setattr(broken, fail)
+    result = run("doctor", "--json")
+    found = {finding["name"]: finding for finding in json.loads(result.stdout)["findings"]}
+    assert result.exit_code == 1
+    assert (found[name]["state"], "RuntimeError" in found[name]["text"]) == ("fail", True)
+    assert found[name]["remedy"]
+    assert name == "settings" or "sign-in host" in found
+    assert str(tmp_path) not in result.stdout
+    assert_none_in(result.output)
 
 
 def test_what_it_says_can_be_pasted(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_ctrl_c_cancels_and_keeps_nothing(emulator: Emulator) -> None:
     """Interrupted while waiting for the person, the program leaves with 2 and a word, not a traceback."""
     emulator.scenario("pending")
     with subprocess.Popen([*PROGRAM, "login"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        shown = read_until(program.stderr, "Ctrl-C cancels.")
+        shown = read_until(program.stderr, "&client=qwen-code\n")
         program.send_signal(signal.SIGINT)
         stdout, rest = program.communicate()
     assert program.returncode == 2

@@ -1,5 +1,6 @@
 """``qwen-portal logout`` and ``accounts``: what goes, what stays, and what is said about it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -129,10 +130,28 @@ def test_accounts_lists_marks_and_switches() -> None:
 
 
 def test_accounts_of_nobody_is_an_empty_list() -> None:
-    """Nothing on stdout, a word on stderr, and no error."""
+    """Nothing on stdout, a word on stderr, and no error; a program gets the empty list itself."""
     result = run("accounts")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "qwen-portal login" in result.stderr
+    assert json.loads(run("accounts", "--json").stdout) == {"accounts": []}
+
+
+def test_a_program_gets_the_accounts_as_status_has_them() -> None:
+    """With `list` and without; behind `use` and `remove`, as they are then."""
+    add_keys("a", "b")
+    for args in (("--json",), ("list", "--json"), ("use", "a", "--json"), ("remove", "b", "--json")):
+        found = json.loads(run("accounts", *args).stdout)["accounts"]
+        assert found == json.loads(run("status", "--json").stdout)["accounts"]
+    assert [(each["label"], each["active"]) for each in found] == [("a", True)]
+
+
+def test_a_wish_for_json_that_would_be_passed_over_is_wrong_usage() -> None:
+    """Before the command it is the list's, which is not printed then."""
+    add_keys("a")
+    result = run("accounts", "--json", "use", "a")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "write it behind 'use'" in result.stderr
 
 
 def test_use_says_when_the_environment_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

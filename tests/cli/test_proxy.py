@@ -1,6 +1,7 @@
 """``qwen-portal proxy``: what it configures, and whom it lets in. The proxy itself is tested in tests/real."""
 
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -147,6 +148,47 @@ def test_others_need_a_master_key(host: str, started: list[dict[str, Any]]) -> N
     assert result.exit_code == 1
     assert "LITELLM_MASTER_KEY" in result.stderr
     assert not started
+
+
+@pytest.mark.parametrize("key", ["", KEY])
+def test_it_says_when_it_is_ready_with_a_request_to_try(
+    key: str, signed_in: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before it listens; the request fits the usual terminal, and has a key where one is asked for, unprinted."""
+    monkeypatch.setenv("LITELLM_MASTER_KEY", key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    said_before: list[bool] = []
+    announced: list[str] = []
+    monkeypatch.setattr("qwen_portal.cli.proxy_ready.say", announced.append)
+
+    def run_server(*args: object, **options: object) -> None:
+        said_before.append(bool(announced))
+        with socket.create_server(("127.0.0.1", port)) as server:
+            server.accept()[0].close()
+
+    monkeypatch.setattr(proxy, "_prepare", lambda *args, **options: (type("Server", (), {"main": run_server}), []))
+    result = run("proxy", "--port", str(port))
+    assert (result.exit_code, said_before) == (0, [False])
+    (line,) = announced
+    assert re.fullmatch(rf"Ready after \d+\.\d s: http://127\.0\.0\.1:{port}\. Try it:", line)
+    assert f"curl http://127.0.0.1:{port}/v1/chat/completions" in result.stderr
+    assert ("Bearer $LITELLM_MASTER_KEY" in result.stderr) == bool(key)
+    assert KEY not in result.stderr
+    assert max(map(len, result.stderr.splitlines())) <= 80
+
+
+def test_the_price_table_is_not_waited_for_unless_the_user_wants_it(
+    signed_in: Emulator, started: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteLLM would fetch it from the network at each start."""
+    for wish, is_local in (("", "True"), ("false", "false")):
+        monkeypatch.setenv("LITELLM_LOCAL_MODEL_COST_MAP", wish)
+        if not wish:
+            monkeypatch.delenv("LITELLM_LOCAL_MODEL_COST_MAP")
+        assert run("proxy").exit_code == 0
+        assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == is_local
+    assert len(started) == 2
 
 
 def test_with_a_master_key_it_listens_anywhere(

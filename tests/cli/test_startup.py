@@ -61,6 +61,7 @@ def test_help_imports_no_command() -> None:
     assert {name for name in modules if name.startswith("qwen_portal.cli.")} == {
         "qwen_portal.cli.group",
         "qwen_portal.cli.root",
+        "qwen_portal.cli.talk",
     }
 
 

@@ -102,7 +102,7 @@ NOW = 1_800_000_000.0
         ({"expires_at": 1e303}, "token good for more than 2 years"),
         ({"expires_at": NOW - 5}, "token expired"),
         ({"expires_at": 1.0, "exhausted_until": NOW + 1800}, "quota used up for another 30 min"),
-        ({"needs_login": True}, "sign in again: qwen-portal login work"),
+        ({"needs_login": True}, "sign in again: `qwen-portal login work`"),
         ({"ended_at": NOW}, "refused by the service"),
         ({"kind": "key", "plan": "coding"}, "API key"),
         ({"store": "file:/x/y", "expires_at": 1.0}, "file:/x/y (not encrypted)"),

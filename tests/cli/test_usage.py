@@ -73,7 +73,7 @@ def test_nothing_counted_says_how_to_switch_it_on() -> None:
 def test_the_switch_is_kept_and_told(signed_in: Emulator) -> None:
     """From one command to the next, and in `status`."""
     assert signed_in.url
-    assert "qwen-portal usage --on begins to" in run("status").stderr
+    assert "`qwen-portal usage --on` begins to" in run("status").stderr
     assert json.loads(run("status", "--json").stdout)["usage_counted"] is False
     assert run("usage", "--on").exit_code == 0
     assert "is counted" in run("status").stderr

@@ -139,6 +139,18 @@ def test_the_page_needs_user_code_and_client(person: "Person", query: str) -> No
     assert "user_code or client is null" in page.text
 
 
+def test_the_page_says_who_asks_and_fits_a_phone(person: "Person") -> None:
+    """The program by the name that it gave itself, as text, and without what turns the direction of writing."""
+    # headers are bytes, of which a browser makes text
+    person.http.headers["User-Agent"] = "qwen-portal/1.0 <b>\x9b"
+    code = person.device().json()
+    page = person.http.get(code["verification_uri_complete"]).text
+    assert "<b>qwen-portal/1.0 &lt;b&gt;" in page
+    assert "\x9b" not in page
+    assert "terminal or notebook" in page
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+
+
 def test_the_page_escapes_what_it_shows(person: "Person") -> None:
     """A client name with markup in it stays text."""
     code = person.device().json()["user_code"]

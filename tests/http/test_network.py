@@ -12,11 +12,12 @@ import pytest
 
 import qwen_portal
 from qwen_portal.emulator import Emulator
-from qwen_portal.errors import QwenError
+from qwen_portal.errors import QwenConnectionError, QwenError
 from qwen_portal.http import network, pools
 from qwen_portal.session import Session
 from tests.canaries import assert_none_in_error
 from tests.cli.program import run
+from tests.proxy import refusing_proxy
 from tests.ways import ALL, HELLO, Way
 
 SECRET = "proxy-password"
@@ -233,6 +234,30 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         return
+
+
+def _sign_in() -> None:
+    qwen_portal.login(show=lambda event: None)
+
+
+@pytest.mark.parametrize("ask", [*ALL, _sign_in])
+@pytest.mark.parametrize("listens", [True, False])
+def test_an_error_names_the_proxy_that_it_was_to_go_through(
+    ask: Callable[[], Any], listens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that refuses and one that is not there; without it a person looks for the fault at the service."""
+    monkeypatch.setattr("qwen_portal.http.retry._FIRST", 0.0)
+    monkeypatch.setenv("QWEN_PORTAL_API_KEY", "sk-1")
+    monkeypatch.setenv("QWEN_PORTAL_PLAN", "studio-intl")
+    with refusing_proxy() as proxy:
+        place = proxy.url if listens else "http://127.0.0.1:1"
+        monkeypatch.setenv("HTTPS_PROXY", place.replace("//", f"//u:{SECRET}@"))
+        with pytest.raises(QwenConnectionError) as caught:
+            ask()
+    assert f"could not be reached (through the proxy {place}: " in caught.value.message
+    assert not caught.value.sent
+    assert_none_in_error(caught.value, [SECRET])
+    qwen_portal.close()
 
 
 @pytest.mark.reported("MoonshotAI/kimi-cli#404")

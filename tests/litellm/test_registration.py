@@ -282,3 +282,14 @@ def test_a_tested_litellm_is_not_talked_about(version: str, caplog: pytest.LogCa
     """Within the range there is nothing to say."""
     registration._tell_if_untested(version)
     assert not caplog.records
+
+
+@pytest.mark.parametrize(("missing", "said"), [("litellm", 'pip install "qwen-portal[litellm]"'), ("httpx", "httpx")])
+def test_without_litellm_the_import_names_the_extra(missing: str, said: str) -> None:
+    """And what else may be missing is told as it is."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import litellm_qwen_portal"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    last = done.stderr.splitlines()[-1]
+    assert "ModuleNotFoundError" in last
+    assert said in last
+    assert missing == "litellm" or "extra" not in last

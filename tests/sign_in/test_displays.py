@@ -194,20 +194,37 @@ def test_a_browser_that_fails_is_no_error(opened: list[str], monkeypatch: pytest
     assert "opened in your browser" not in shown(ASK, open_browser=True)
 
 
-def test_a_qr_code_is_drawn_where_it_fits(opened: list[str]) -> None:
-    """A UTF-8 terminal of 40 columns and 24 lines has room; every line of the drawing is whole."""
-    lines = [line for line in shown(ASK).splitlines() if "█" in line]
+def test_a_qr_code_is_drawn_where_everything_fits(opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """120 columns and 40 lines have room; every line of the drawing is whole, and the first line stays in view."""
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "40")
+    output = shown(ASK)
+    lines = [line for line in output.splitlines() if "█" in line]
     assert len(lines) > 15
     assert len({len(line) for line in lines}) == 1
+    assert len(output.splitlines()) < 40
 
 
-@pytest.mark.parametrize(("name", "value"), [("COLUMNS", "39"), ("LINES", "23")])
-def test_no_qr_code_is_drawn_where_it_would_break(
-    opened: list[str], monkeypatch: pytest.MonkeyPatch, name: str, value: str
+@pytest.mark.parametrize(("columns", "lines"), [("80", "24"), ("30", "50"), ("40", "30")])
+def test_no_qr_code_is_drawn_where_it_would_push_something_out(
+    opened: list[str], monkeypatch: pytest.MonkeyPatch, columns: str, lines: str
 ) -> None:
-    """A terminal that is too small gets the address alone."""
-    monkeypatch.setenv(name, value)
+    """A terminal without room for the drawing and all the words gets the words."""
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LINES", lines)
     assert "█" not in shown(ASK)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "120"])
+def test_the_address_is_the_last_thing_on_the_screen(
+    opened: list[str], monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """Whoever waits has it before the eyes, whole, and nothing below it moves it away; no word is cut."""
+    monkeypatch.setenv("COLUMNS", columns)
+    *before, last = COLOUR.sub("", shown(ASK)).splitlines()
+    assert last == f"  {URL}"
+    assert all(len(line) <= int(columns) for line in before)
+    assert "`qwen-portal login --plan studio-intl`" in "\n".join(before)
 
 
 def test_no_qr_code_is_drawn_that_nobody_can_read(opened: list[str]) -> None:
@@ -287,7 +304,7 @@ def test_a_keys_trial_is_told(monkeypatch: pytest.MonkeyPatch, trial: str, said:
     notebook = Notebook(monkeypatch)
     NotebookDisplay()(event)
     assert said in notebook.blocks[-1]
-    assert said in shown(event)
+    assert said in " ".join(shown(event).split())
 
 
 def test_a_notebook_makes_links_of_web_pages_only(monkeypatch: pytest.MonkeyPatch) -> None:
