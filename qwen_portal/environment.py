@@ -1,7 +1,11 @@
-"""The surroundings of this process, as far as they decide what a person can be asked for."""
+"""The surroundings of this process: what a person can be asked for, and whether a setting may have changed."""
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Generic, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 _SECRET_ENDINGS = ("_KEY", "_KEYS", "_TOKEN", "_SECRET", "_PASSWORD", "_PASSWD", "_CREDENTIALS")
 _SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
@@ -39,3 +43,75 @@ def is_wsl() -> bool:
         return "microsoft" in _KERNEL.read_text("ascii", errors="replace").lower()
     except OSError:
         return False
+
+
+class Environment:
+    """The variables and the working folder as they were at one moment; it shows nobody what was in them."""
+
+    __slots__ = ("_folder", "_variables")
+
+    def __init__(self) -> None:
+        self._variables, self._folder = dict(_variables()), _folder()
+
+    def is_unchanged(self) -> bool:
+        """Tell whether all is as it was."""
+        return self._variables == _variables() and self._folder == _folder()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled: the variables hold secrets."""
+        raise TypeError("an Environment cannot be pickled")
+
+
+def environment() -> Environment:
+    """Return the environment: the same object until something in it changes, or :func:`forget` is called."""
+    global _seen  # noqa: PLW0603 - one copy for the process, which all that is kept is compared by
+    seen = _seen
+    if seen is None or not seen.is_unchanged():
+        seen = _seen = Environment()
+    return seen
+
+
+def forget() -> None:
+    """Let everything be made anew that was kept for as long as the environment is the same."""
+    global _seen  # noqa: PLW0603 - as above
+    _seen = None
+
+
+class Kept(Generic[T]):
+    """What is made from the environment, and made anew once that has changed.
+
+    Args:
+        make: Makes it.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._kept: tuple[Environment, T] | None = None
+
+    def __call__(self) -> T:
+        """Return it."""
+        # one tuple, read once and replaced as a whole: threads need no lock
+        kept, now = self._kept, environment()
+        if kept is not None and kept[0] is now:
+            return kept[1]
+        made = self._make()
+        # else it may be half of the one and half of the other
+        if now.is_unchanged():
+            self._kept = now, made
+        return made
+
+
+_seen: Environment | None = None
+
+
+def _variables() -> Mapping[Any, Any]:
+    # as the process has them: to decode each costs forty times as much
+    variables: Mapping[Any, Any] = getattr(os.environ, "_data", os.environ)
+    return variables
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - half the price of Path.cwd, on every request
+    except OSError:
+        return None
