@@ -12,6 +12,8 @@ _SSH = ("SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY")
 _CONTAINER = ("container", "KUBERNETES_SERVICE_HOST", "CODESPACES")
 _CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
 _KERNEL = Path("/proc/sys/kernel/osrelease")
+# The variables that a setting takes a path from.
+_PATHS = ("QWEN_PORTAL_HOME", "QWEN_PORTAL_REQUEST_LOG", "HOME")
 
 
 def without_secrets(*, needed: str | None = None) -> dict[str, str]:
@@ -46,16 +48,21 @@ def is_wsl() -> bool:
 
 
 class Environment:
-    """The variables and the working folder as they were at one moment; it shows nobody what was in them."""
+    """The variables as they were at one moment, and the working folder if one of them is a path that begins there.
+
+    It shows nobody what was in them.
+    """
 
     __slots__ = ("_folder", "_variables")
 
     def __init__(self) -> None:
-        self._variables, self._folder = dict(_variables()), _folder()
+        self._variables = dict(_variables())
+        # asked for where it counts alone: the system call lets other threads run first, be they as long as they like
+        self._folder = _folder() if any(_is_relative(os.environ.get(name)) for name in _PATHS) else None
 
     def is_unchanged(self) -> bool:
         """Tell whether all is as it was."""
-        return self._variables == _variables() and self._folder == _folder()
+        return self._variables == _variables() and (self._folder is None or self._folder == _folder())
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be pickled: the variables hold secrets."""
@@ -110,8 +117,12 @@ def _variables() -> Mapping[Any, Any]:
     return variables
 
 
-def _folder() -> str | None:
+def _is_relative(path: str | None) -> bool:
+    return path is not None and path != "" and not path.startswith("~") and not Path(path).is_absolute()
+
+
+def _folder() -> str:
     try:
-        return os.getcwd()  # noqa: PTH109 - half the price of Path.cwd, on every request
+        return str(Path.cwd())
     except OSError:
-        return None
+        return "removed"
