@@ -1,15 +1,18 @@
 """What a call of the core costs once it was made before; and that no setting is remembered longer than it holds."""
 
+import json
 import os
 import pickle
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import qwen_portal
 from qwen_portal import AsyncPortalClient, PortalClient, environment
+from qwen_portal.answers.chunks import ChunkReader
 from qwen_portal.emulator import Emulator
 from qwen_portal.environment import Environment, Kept
 from qwen_portal.errors import QwenError
@@ -200,3 +203,19 @@ def test_a_remembered_environment_shows_nobody_its_secrets(monkeypatch: pytest.M
     assert_none_in(f"{seen!r} {seen}")
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(seen)
+
+
+def test_the_json_of_a_chunk_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is a refusal is seen in the same reading."""
+    read: list[str] = []
+    real = json.loads
+
+    def noted(text: str, **options: Any) -> Any:
+        read.append(text)
+        return real(text, **options)
+
+    monkeypatch.setattr(json, "loads", noted)
+    reader = ChunkReader("portal.qwen.ai")
+    event = b'data: {"choices": [{"index": 0, "delta": {"content": "4"}}]}\n\n'
+    assert len(list(reader.feed(event * 3))) == 3
+    assert len(read) == 3
