@@ -1,23 +1,34 @@
 """The four ways to ask, by the core's clients: langchain-openai's conversions without its client."""
 
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, Self
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Self, TypeVar
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
-from langchain_qwen_portal.connection import client_settings
+from langchain_qwen_portal.connection import KEPT, client_settings, kept_clients
 from langchain_qwen_portal.errors import translated, unreadable_answers
 from langchain_qwen_portal.results import complete_chunk, complete_result
 from langchain_qwen_portal.token_counts import TokenCounts
 from langchain_qwen_portal.tool_calls import NamelessCalls, readable_calls, unreadable_calls
 from qwen_portal import AsyncPortalClient, PortalClient
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _signed(method: F) -> F:
+    """Keep a method's signature with it: LangChain asks for it at every call, and Python would work it out anew."""
+    method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined] # PEP 362: a function may have one
+    return method
+
 
 class PortalCalls(TokenCounts):
     """A chat model whose requests go through PortalClient and AsyncPortalClient."""
+
+    __slots__ = (KEPT,)
 
     # A mistyped option must not print the key that stands beside it.
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -81,13 +92,12 @@ class PortalCalls(TokenCounts):
         )
 
     def _client(self) -> PortalClient:
-        # A client is made for each call: it costs microseconds, and the model stays plain data that can be copied,
-        # pickled, changed and used on any thread. Connections and tokens belong to the process.
-        return PortalClient(**self._client_settings())
+        return kept_clients(self, self._client_settings()).sync()
 
     def _async_client(self) -> AsyncPortalClient:
-        return AsyncPortalClient(**self._client_settings())
+        return kept_clients(self, self._client_settings()).for_loops()
 
+    @_signed
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -99,6 +109,7 @@ class PortalCalls(TokenCounts):
         with translated():
             return self._create_chat_result(self._client().chat(**_whole(payload)))
 
+    @_signed
     async def _agenerate(
         self,
         messages: list[BaseMessage],

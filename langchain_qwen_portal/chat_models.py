@@ -22,6 +22,7 @@ from langchain_qwen_portal.payload import (
 from langchain_qwen_portal.profiles import DerivedProfile
 from langchain_qwen_portal.results import PROVIDER
 from langchain_qwen_portal.structured_output import StructuredOutput
+from langchain_qwen_portal.traces import trace_params
 from qwen_portal import QwenError, __version__
 from qwen_portal.requests.chat_request import TOKEN_FIELDS
 from qwen_portal.service.models import CODER
@@ -294,7 +295,7 @@ class ChatQwenPortal(StructuredOutput):
         return {}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return {**super()._get_ls_params(stop=stop, **kwargs), "ls_provider": PROVIDER}
+        return trace_params(self._with_limits({**self._default_params, **kwargs}, kwargs), stop)
 
     # What is sent.
 
@@ -314,8 +315,11 @@ class ChatQwenPortal(StructuredOutput):
         return {name: value for name, value in ours.items() if value is not None} | params
 
     def _get_invocation_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        return self._with_limits(super()._get_invocation_params(stop=stop, **kwargs), kwargs)
+
+    def _with_limits(self, params: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         """Show traces the limits that are sent, not those that were wished for."""
-        params = prefer_call_limit(super()._get_invocation_params(stop=stop, **kwargs), kwargs)
+        params = prefer_call_limit(params, given)
         try:
             limits = self._client().output_limits(**params)
         except QwenError:

@@ -1,13 +1,19 @@
-"""The connection fields of the two classes, as the core's client takes them."""
+"""The connection fields of the two classes, as the core's client takes them, and the clients that are made of them."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
 
+from qwen_portal import AsyncPortalClient, PortalClient
+from qwen_portal.environment import Kept
 from qwen_portal.secrets import Secret
 from qwen_portal.service.hosts import ArgumentUrl
 
 _RETRIES = 2
+# Where an object keeps its clients: in a slot, beside its fields, so that no copy, pickle or comparison has them.
+KEPT = "_kept_clients"
 
 
 def client_settings(
@@ -28,3 +34,36 @@ def client_settings(
         "base_url": ArgumentUrl(base_url) if base_url else None,
         "max_retries": _RETRIES if max_retries is None else max_retries,
     }
+
+
+class Clients:
+    """The clients of one object: each is made when it is first needed, and anew once the environment has changed.
+
+    Args:
+        settings: From :func:`client_settings`.
+
+    Attributes:
+        settings: The same.
+        sync: Returns the client for threads.
+        for_loops: Returns the client for event loops.
+    """
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.sync = Kept(partial(PortalClient, **settings))
+        self.for_loops = Kept(partial(AsyncPortalClient, **settings))
+
+
+def kept_clients(owner: object, settings: Mapping[str, Any]) -> Clients:
+    """Return an object's clients, made anew if a field has changed; connections and tokens belong to the process.
+
+    Args:
+        owner: Has the slot :data:`KEPT`.
+        settings: What its fields say now, from :func:`client_settings`.
+    """
+    kept: Clients | None = getattr(owner, KEPT, None)
+    if kept is None or kept.settings != settings:
+        kept = Clients(settings)
+        # not by the class's own way of setting, which looks for fields
+        object.__setattr__(owner, KEPT, kept)
+    return kept

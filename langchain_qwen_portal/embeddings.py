@@ -7,7 +7,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.load.serializable import Serializable
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from langchain_qwen_portal.connection import client_settings
+from langchain_qwen_portal.connection import KEPT, client_settings, kept_clients
 from langchain_qwen_portal.errors import translated
 from qwen_portal import AsyncPortalClient, PortalClient, QwenTokenNotAvailableError
 from qwen_portal.service.embeddings import DEFAULT_EMBEDDING_MODEL
@@ -51,6 +51,8 @@ class QwenPortalEmbeddings(Serializable, Embeddings):
             somebody is signed in, else at the first call.
         QwenBadRequestError: The model makes no vectors of that length, or a text is empty.
     """
+
+    __slots__ = (KEPT,)
 
     # A mistyped option must not print the key that stands beside it.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -125,11 +127,10 @@ class QwenPortalEmbeddings(Serializable, Embeddings):
         return (await self.aembed_documents([text]))[0]
 
     def _client(self) -> PortalClient:
-        # made for each call, as the chat model's: the object stays plain data
-        return PortalClient(**self._client_settings())
+        return kept_clients(self, self._client_settings()).sync()
 
     def _async_client(self) -> AsyncPortalClient:
-        return AsyncPortalClient(**self._client_settings())
+        return kept_clients(self, self._client_settings()).for_loops()
 
     def _client_settings(self) -> dict[str, Any]:
         names = ("account", "on_quota", "api_key", "plan", "timeout", "max_retries", "base_url", "store")

@@ -15,7 +15,7 @@ from qwen_portal.service.embeddings import DEFAULT_EMBEDDING_MODEL
 from qwen_portal.service.models import CODER, catalogue
 from qwen_portal.service.plans import OAUTH, Plan, find_plan
 from qwen_portal.session import Session
-from qwen_portal.settings import check_seconds, load_settings
+from qwen_portal.settings import check_seconds, load_settings, own_settings
 from qwen_portal.storage.credential import Credential
 
 Messages = Sequence[Mapping[str, Any]]
@@ -76,15 +76,17 @@ class BaseClient:
             raise QwenError(
                 f"Both the account {account!r} and an API key are given.", hint="Pass one of account= and api_key=."
             )
-        settings = load_settings(
-            store=store,
-            base_url=base_url,
-            client_id=client_id,
-            timeout=timeout,
-            api_key=key,
-            plan=plan,
-            on_quota=on_quota,
-        )
+        arguments = {
+            "store": store,
+            "base_url": base_url,
+            "client_id": client_id,
+            "timeout": timeout,
+            "api_key": key,
+            "plan": plan,
+            "on_quota": on_quota,
+        }
+        given: dict[str, Any] = {name: value for name, value in arguments.items() if value is not None}
+        settings = load_settings(**given) if given else own_settings()
         if plan is not None and settings.api_key is None:
             raise QwenError(f"The plan {plan!r} is named, but there is no key of it.", hint="Pass api_key= as well.")
         self._label = account

@@ -12,7 +12,7 @@ import httpx
 from qwen_portal.answers.error_responses import is_quota
 from qwen_portal.auth import PortalAuth
 from qwen_portal.errors import QwenError
-from qwen_portal.http.pools import USER_AGENT, async_client_options, client_options
+from qwen_portal.http.pools import USER_AGENT, AsyncPool, Pool, async_client_options, client_options
 from qwen_portal.requests.chat_request import RequestBuilder
 from qwen_portal.requests.endpoints import base_url
 from qwen_portal.requests.extra_headers import check_name
@@ -95,7 +95,7 @@ class _Stop(BaseException):
         self.error = error
 
 
-class _Client(httpx.Client):
+class _Client(Pool):
     """Sends what the SDK asks for."""
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
@@ -109,7 +109,7 @@ class _Client(httpx.Client):
         return response
 
 
-class _AsyncClient(httpx.AsyncClient):
+class _AsyncClient(AsyncPool):
     """Sends what the async SDK asks for."""
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:

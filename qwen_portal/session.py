@@ -9,9 +9,10 @@ from qwen_portal.account.api_keys import given_account
 from qwen_portal.account.cool_downs import CoolDown, cool_downs, remember
 from qwen_portal.account.record import NOT_KEPT, Account
 from qwen_portal.account.registry import Accounts
+from qwen_portal.environment import forget as forget_environment
 from qwen_portal.errors import QwenStoreError
 from qwen_portal.secrets import Secret
-from qwen_portal.settings import Settings, load_settings
+from qwen_portal.settings import Settings, own_settings
 from qwen_portal.storage.index import Entry
 
 if TYPE_CHECKING:
@@ -38,10 +39,12 @@ class Session:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings if settings is not None else load_settings()
+        self.settings = settings if settings is not None else own_settings()
         place = self.settings.home, self.settings.store
         with _lock:
-            self.accounts = _accounts.setdefault(place, Accounts(*place))
+            if place not in _accounts:
+                _accounts[place] = Accounts(*place)
+            self.accounts = _accounts[place]
             self.warned = _warned.setdefault(place, set())
 
     @property
@@ -51,8 +54,11 @@ class Session:
         from qwen_portal.tokens.manager import TokenManager
 
         url, client_id = self.settings.oauth_url, self.settings.client_id
+        key = self.accounts, url, client_id
+        # every request asks several times
+        if (known := _managers.get(key)) is not None:
+            return known
         with _lock:
-            key = self.accounts, url, client_id
             if key not in _managers:
                 _managers[key] = TokenManager(self.accounts, oauth_url=url, client_id=client_id)
             return _managers[key]
@@ -116,7 +122,9 @@ class Session:
 
     def _here(self, account: Account) -> Account:
         # that the account's own service has ended says nothing of the host that the user named in its place
-        return account if self.settings.base_url is None else account._replace(ended_at=None)
+        if account.ended_at is None or self.settings.base_url is None:
+            return account
+        return account._replace(ended_at=None)
 
     def _given(self) -> Account | None:
         given = given_account(self.settings)
@@ -142,6 +150,8 @@ def forget() -> None:
                 del _accounts[place]
         _warned.clear()
         _spent_keys.clear()
+    # so that what is kept of a client lets go of these accounts
+    forget_environment()
 
 
 def _after_fork() -> None:

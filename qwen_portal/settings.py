@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from qwen_portal.environment import Kept
 from qwen_portal.errors import QwenError, QwenHostNotAllowedError
 from qwen_portal.secrets import Secret, printable
 from qwen_portal.service.hosts import ArgumentUrl, origin, user_url
@@ -152,6 +153,18 @@ def load_settings(
         request_log=_log_folder(log, home) if log else None,
         argued=argued,
     )
+
+
+_own = Kept(load_settings)
+
+
+def own_settings() -> Settings:
+    """Return the settings that the environment alone makes; they are read anew only once it has changed.
+
+    Raises:
+        QwenError: As for :func:`load_settings`.
+    """
+    return _own()
 
 
 def _check_text(name: str, value: object) -> None:

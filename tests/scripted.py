@@ -23,10 +23,10 @@ def answering(handler: Handler, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
 
     # with the options of the real ones: what they forbid, such as to follow a redirect, is forbidden here too
     options = {**pools.OPTIONS, "transport": httpx.MockTransport(note)}
-    with httpx.Client(**options) as client, monkeypatch.context() as patch:
+    with pools.Pool(**options) as client, monkeypatch.context() as patch:
         patch.setattr(pools, "_sync_pool", client)
         patch.setattr(pools, "lone_client", lambda: nullcontext(client))
-        patch.setattr(pools, "lone_async_client", lambda: httpx.AsyncClient(**options))
+        patch.setattr(pools, "lone_async_client", lambda: pools.AsyncPool(**options))
         yield asked
 
 

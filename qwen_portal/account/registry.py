@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwen_portal.account.choice import Choice, chosen_label, lasting_choice
 from qwen_portal.account.cool_downs import CoolDown, cool_downs, forget, note, remember
 from qwen_portal.account.record import DEFAULT_LABEL, Account, known_account, require_usable
-from qwen_portal.account.ways_in import hint_to_sign_in
 from qwen_portal.errors import QwenError, QwenStoreError, QwenTokenNotAvailableError
 from qwen_portal.storage.foreign_paths import qwen_cli_file
-from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData, check_label
+from qwen_portal.storage.index import EDIT_SECONDS, Entry, FileIndex, IndexData
 from qwen_portal.storage.index_cache import IndexCache
 from qwen_portal.storage.index_location import check_index, lock_path, one_file, open_index
 from qwen_portal.storage.locks import file_lock
@@ -47,6 +47,7 @@ class Accounts:
         signals = [self.index.path] if isinstance(self.index, FileIndex) else []
         signals += [qwen_cli_file()] if store == "qwen-cli" else []
         self._index_cache = IndexCache(self.index, self._read, *signals)
+        self._last: Choice | None = None
 
     def list(self) -> list[Account]:
         """Return every account, in the order they came."""
@@ -63,26 +64,24 @@ class Accounts:
         Raises:
             QwenTokenNotAvailableError: There is none, or it cannot be used; the hint names the command.
         """
-        return require_usable(self.find(label, cached=cached))
+        if not cached:
+            return require_usable(self.find(label))
+        data, last = self._index_cache(), self._last
+        if last is not None and last.is_for(data, label) and not self._unwritten:
+            return last.account
+        account = require_usable(self._known(data, chosen_label(data, label, self.is_own)))
+        if not self._unwritten:
+            self._last = lasting_choice(data, label, account)
+        return account
 
-    def find(self, label: str | None = None, *, cached: bool = False) -> Account:
+    def find(self, label: str | None = None) -> Account:
         """Return the account of that label, or the active one, even if it cannot be used.
 
         Raises:
             QwenTokenNotAvailableError: There is none; the hint names the command.
         """
-        data = self._index_cache() if cached else self._read()
-        wanted = check_label(label) if label is not None else data.active
-        known = ", ".join(map(repr, data.accounts))
-        if wanted is None and known:
-            msg = f"No account is the active one (accounts here: {known})."
-            raise QwenTokenNotAvailableError(msg, hint="Run `qwen-portal accounts use NAME`.")
-        if wanted is None:
-            raise QwenTokenNotAvailableError("Nobody is signed in.", hint=hint_to_sign_in(self.is_own))
-        if wanted not in data.accounts:
-            msg = f"There is no account {wanted!r} (accounts here: {known or 'none'})."
-            raise QwenTokenNotAvailableError(msg, hint=f"Run `qwen-portal login {shell_quote(wanted)}`.")
-        return self._known(data, wanted)
+        data = self._read()
+        return self._known(data, chosen_label(data, label, self.is_own))
 
     def load(self, account: Account) -> "Credential":
         """Read an account's credential from its store.

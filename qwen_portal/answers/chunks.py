@@ -88,7 +88,8 @@ class ChunkReader:
 
     def _chunk_of(self, event: Event) -> dict[str, Any] | None:
         """Return the chunk that an event is; ``None`` for one that says nothing, or nothing that anybody asked."""
-        refusal = refusal_in(event)
+        chunk = _json(event.data)
+        refusal = refusal_in(event, chunk)
         if refusal is not None:
             raise self.error(error_from_refusal(refusal, host=self._host, secrets=self._secrets))
         if event.data is None:
@@ -97,10 +98,6 @@ class ChunkReader:
         # some keep the connection alive with nothing, some with null
         if event.data.strip() in ("", "null"):
             return None
-        try:
-            chunk = json_value(event.data)
-        except ValueError:
-            chunk = None
         if not isinstance(chunk, dict):
             raise self.error(QwenStreamError(f"{self._host} sent a stream frame that is not JSON."))
         return chunk
@@ -121,6 +118,13 @@ class ChunkReader:
                 delta = choice.get("delta")
                 said = str(delta.get("content") or "") if isinstance(delta, dict) else ""
                 raise self.error(_error_finish(self._host, printable(said, secrets=self._secrets)))
+
+
+def _json(text: str | None) -> Any:
+    try:
+        return None if text is None else json_value(text)
+    except ValueError:
+        return None
 
 
 def _error_finish(host: str, said: str) -> QwenAPIError:

@@ -98,6 +98,8 @@ def _is_thought(part: object) -> bool:
 
 def clean(text: str) -> str:
     """Join the halves of characters (surrogates), and replace what has no other half by U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

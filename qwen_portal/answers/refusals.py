@@ -79,9 +79,14 @@ def refusal_body(content: bytes) -> dict[str, Any]:
     return _unwrapped(content)[0]
 
 
-def refusal_in(event: Event) -> Refusal | None:
-    """Read an event of an answer that began as a good one; ``None`` if it is no refusal."""
-    body = _body_of(event)
+def refusal_in(event: Event, data: object = None) -> Refusal | None:
+    """Read an event of an answer that began as a good one; ``None`` if it is no refusal.
+
+    Args:
+        event: The event.
+        data: What its data say, if they are JSON, which nearly all are: it is read once.
+    """
+    body = data if isinstance(data, dict) else _body_of(event)
     if body is None:
         # an event that is named an error says so whatever its data are
         return Refusal(_named_status(event.comments) or 200, message=event.data or "") if _is_error(event) else None

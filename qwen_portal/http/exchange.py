@@ -3,8 +3,9 @@
 The sync and the async transport share all of this; they differ in how they wait alone.
 """
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -33,6 +34,7 @@ from qwen_portal.requests.chat_request import PreparedRequest
 from qwen_portal.requests.embedding_request import embedding_hint
 from qwen_portal.requests.thinking_mode import streams_only_hint
 from qwen_portal.secrets import Secret, printable, reason
+from qwen_portal.service.hosts import origin
 from qwen_portal.settings import CHUNK_TIMEOUT, CONNECT_TIMEOUT
 from qwen_portal.untrusted_json import json_value
 
@@ -73,14 +75,14 @@ class Exchange:
         self.account = account
         self.timeout = timeout
         self.retries = Retries(max_retries, timeout)
-        self.host = httpx.URL(request.url).netloc.decode("ascii")
+        self.host = origin(request.url).partition("://")[2]
         self.content = _encoded(request.body)
         self.is_streamed = bool(request.body.get("stream", False))
         self.connected = False
         self.answered = False
         # what the server may repeat, and nobody else is to read: of every try
         self.secrets: list[Secret] = []
-        self.response_headers: Mapping[str, str] = {}
+        self._headers: Callable[[], Mapping[str, str]] = dict
         self._connection_was_stale = False
         # An error raised from a variable makes a cycle with the frame that has it: those frames hold streams.
         self._failures: list[QwenAPIError] = []
@@ -190,12 +192,15 @@ class Exchange:
         )
 
     def note_headers(self, response: httpx.Response) -> None:
-        """Keep an answer's headers, which callbacks and a proxy's clients are to see, as they may be shown and sent."""
-        self.response_headers = {
-            name: printable(value, limit=_HEADER_LIMIT, secrets=self.secrets).encode("ascii", "replace").decode()
-            for name, value in response.headers.items()
-        }
-        self.recording.received(response.status_code, self.response_headers, self.secrets)
+        """Keep an answer's headers, for callbacks, a proxy's clients and the record of the request."""
+        self._headers = _presentable(response.headers, self.secrets)
+        if self.recording.is_wanted:
+            self.recording.received(response.status_code, self.response_headers, self.secrets)
+
+    @property
+    def response_headers(self) -> Mapping[str, str]:
+        """The headers of the last answer, as they may be shown and sent."""
+        return self._headers()
 
     def explained(self, error: QwenAPIError) -> QwenAPIError:
         """Say what the refusal of a key means; other errors are returned as they are."""
@@ -279,6 +284,19 @@ class Exchange:
 def _too_large(exc: TooLargeError, *, streaming: bool) -> QwenAPIError:
     kind = QwenStreamError if streaming else QwenConnectionError
     return kind(f"Nobody reads on: {exc}.", hint="Ask for less at once: a smaller max_tokens, or a smaller n.")
+
+
+def _presentable(headers: httpx.Headers, secrets: list[Secret]) -> Callable[[], Mapping[str, str]]:
+    """Return what makes an answer's headers fit to be shown, once somebody asks for them: few do, and it costs."""
+
+    @functools.cache
+    def made() -> Mapping[str, str]:
+        return {
+            name: printable(value, limit=_HEADER_LIMIT, secrets=secrets).encode("ascii", "replace").decode()
+            for name, value in headers.items()
+        }
+
+    return made
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:

@@ -11,7 +11,6 @@ import platform
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -29,16 +28,36 @@ _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=20, keepa
 _HEADERS = {"User-Agent": USER_AGENT, "Accept-Encoding": ACCEPT_ENCODING}
 # Every request brings its own limits; these hold for one that does not.
 _TIMEOUT = httpx.Timeout(SIGN_IN_TIMEOUT, connect=CONNECT_TIMEOUT)
-# No service of Qwen's needs cookies, and one that is set for an account would link it to the next.
-_NO_COOKIES = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 # What every client of the HTTP library is made with, its transports aside.
 OPTIONS: Mapping[str, Any] = {
     "headers": _HEADERS,
-    "cookies": _NO_COOKIES,
     "follow_redirects": False,
     "timeout": _TIMEOUT,
     "trust_env": False,
 }
+
+
+class NoCookies(httpx.Cookies):
+    """Takes none: no service of Qwen's needs any, and one that is set for an account would link it to the next.
+
+    A jar that refuses them would cost more: the library makes it a copy of each request, with its headers.
+    """
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Leave them where they are."""
+
+
+class Pool(httpx.Client):
+    """``httpx.Client`` without cookies."""
+
+    cookies = NoCookies()  # type: ignore[override] # nobody sets it
+
+
+class AsyncPool(httpx.AsyncClient):
+    """``httpx.AsyncClient`` without cookies."""
+
+    cookies = NoCookies()  # type: ignore[override] # as above
+
 
 _lock = threading.Lock()
 _sync_pool: httpx.Client | None = None
@@ -79,7 +98,7 @@ def lone_client() -> httpx.Client:
     Raises:
         QwenError: As for :func:`client_options`.
     """
-    return httpx.Client(**client_options())
+    return Pool(**client_options())
 
 
 def lone_async_client() -> httpx.AsyncClient:
@@ -88,7 +107,7 @@ def lone_async_client() -> httpx.AsyncClient:
     Raises:
         QwenError: As for :func:`client_options`.
     """
-    return httpx.AsyncClient(**async_client_options())
+    return AsyncPool(**async_client_options())
 
 
 def async_pool() -> httpx.AsyncClient:

@@ -110,6 +110,11 @@ class Recording:
         self._secrets: tuple[Secret, ...] = ()
         self._usage: Mapping[str, Any] | None = None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything of the request is kept."""
+        return self._recorder is not None
+
     def begin_try(self) -> None:
         """Note that the request is sent, once more perhaps."""
         self._tries += 1

@@ -6,6 +6,7 @@ each request.
 """
 
 import contextlib
+import functools
 import re
 from collections.abc import Collection
 from urllib.parse import SplitResult, urlsplit
@@ -20,6 +21,9 @@ _HOST = r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))
 _ENCODED = "xn--"
 # Resolvers read 2130706433, 127.1 and 0x7f.1 as addresses; so does the WHATWG's "ends in a number".
 _NUMBER = r"(^|\.)(\d+|0x[0-9a-f]*)\Z"
+
+# Each request asks of the same few addresses what they say; a refusal is not remembered.
+_ADDRESSES = 32
 
 # This machine, as far as plain http goes; nothing else bypasses the proxy variables, so nothing else may be http.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -61,6 +65,7 @@ def _is_ipv4(name: str) -> bool:
     return False
 
 
+@functools.lru_cache(_ADDRESSES)
 def _parse(url: str) -> SplitResult:
     if re.search(_UNSAFE, url):
         raise _refused(url, "it holds characters that do not belong in an address")
@@ -94,6 +99,7 @@ def _authority(host: str, port: int | None) -> str:
     return name if port is None else f"{name}:{port}"
 
 
+@functools.lru_cache(_ADDRESSES)
 def origin(url: str) -> str:
     """Return ``scheme://host[:port]`` of an address, without a default port."""
     parts = urlsplit(url)

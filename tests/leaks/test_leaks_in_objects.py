@@ -93,6 +93,7 @@ def test_no_object_that_is_alive_shows_a_token(signed_in: Emulator) -> None:
             for text in texts_of(each):
                 assert_none_in(text, tokens)
     assert {"Accounts", "ChunkReader", "ChunkStream", "Credential", "Exchange", "PortalAuth", "TokenManager"} <= seen
+    assert "Environment" in seen
     assert_none_in(answers, tokens)
     for stream in streams:
         stream.close()
