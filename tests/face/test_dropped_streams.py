@@ -17,7 +17,9 @@ from langchain_qwen_portal import ChatQwenPortal
 from qwen_portal import AsyncPortalClient, PortalClient, QwenError
 from qwen_portal.emulator import Emulator
 from qwen_portal.http.pools import async_pool, sync_pool
+from qwen_portal.quota.attempts import Attempt, Attempts
 from tests.connections import busy, until
+from tests.quotas import two_accounts
 from tests.ways import HELLO
 
 litellm_qwen_portal.register()
@@ -160,6 +162,22 @@ def test_a_refresh_that_fails_keeps_nothing_alive(signed_in: Emulator, ask: Call
     """Its error comes from another thread."""
     signed_in.revoke(refresh_too=True)
     assert _error(ask)() is None
+
+
+@pytest.mark.usefixtures("uncollected")
+def test_a_refusal_that_another_account_makes_good_keeps_nothing_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept for the case that all refuse, without its frames, which hold what keeps it."""
+    refusals, after = list["weakref.ref[QwenError]"](), Attempts.after
+
+    def noted(attempts: Attempts, attempt: Attempt, error: QwenError) -> Attempt:
+        refusals.append(weakref.ref(error))
+        return after(attempts, attempt, error)
+
+    monkeypatch.setattr(Attempts, "after", noted)
+    with two_accounts(monkeypatch) as two:
+        two.a.set_quota(0)
+        PortalClient().chat(HELLO)
+    assert [refusal() for refusal in refusals] == [None]
 
 
 @pytest.mark.usefixtures("signed_in")
