@@ -13,7 +13,7 @@ _COMMANDS = {
     "import": "Move the sign-in of the qwen CLI, or of an older tool, here; copy the CLI's API keys.",
     "status": "Show who is signed in and how long the tokens last.",
     "token": "Print a valid access token, nothing else.",
-    "models": "List the models, as they are on your plan, and which embed there.",
+    "models": "List the models, as they are on your plan.",
     "check": "Ask each account for each known model; one small request per model.",
     "usage": "Show what was used on this machine.",
     "chat": "Ask a model; the answer goes to stdout.",
