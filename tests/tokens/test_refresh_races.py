@@ -1,8 +1,17 @@
 """Several processes, one refused token: everybody is served, one refresh is made."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import pytest
+
+import qwen_portal
+from qwen_portal.account.registry import Accounts
 from qwen_portal.emulator import Emulator
+from qwen_portal.session import Session
+from tests.login_never_lost.accounts import LABEL
 from tests.login_never_lost.programs import programs
 
 WORKER = """
@@ -61,4 +70,28 @@ def test_a_service_that_always_refuses_sees_one_refresh(signed_in: Emulator) -> 
     errors = [error for result in results for error in result["errors"]]
     assert len(errors) == 32
     assert all("QwenServiceEndedError" in error for error in errors)
+    assert refreshes(signed_in) == 1
+
+
+def test_nobody_refreshes_while_another_has_the_account(signed_in: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only the write is locked: what is refreshed is read, spent and written by one alone."""
+    arrived, took, locked = threading.Event(), threading.Event(), Accounts.locked
+
+    @contextmanager
+    def seen(accounts: Accounts, label: str) -> Iterator[None]:
+        arrived.set()
+        with locked(accounts, label):
+            took.set()
+            yield
+
+    with Session().accounts.locked(LABEL):
+        monkeypatch.setattr(Accounts, "locked", seen)
+        asking = threading.Thread(target=qwen_portal.get_access_token, kwargs={"force_refresh": True})
+        asking.start()
+        while asking.is_alive() and not arrived.wait(0.01):
+            pass
+        assert arrived.is_set()
+        assert not took.is_set()
+        assert refreshes(signed_in) == 0
+    asking.join()
     assert refreshes(signed_in) == 1
