@@ -120,6 +120,16 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
+def qwen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a test a home folder of its own; return the qwen CLI's folder in it."""
+    home = tmp_path / "home"
+    (home / ".qwen").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    return home / ".qwen"
+
+
+@pytest.fixture
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let programs run without coverage.py, which takes longer than they do where they import LangChain or LiteLLM.
 

@@ -20,6 +20,8 @@ from tests.scripted import answering
 COMMAND = "`qwen-portal login --plan studio-intl --api-key-env DASHSCOPE_API_KEY`"
 QUESTION = [{"role": "user", "content": "Hello"}]
 
+pytestmark = pytest.mark.usefixtures("qwen")
+
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Request]]:
@@ -30,16 +32,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Request]]:
 
     with answering(nobody, monkeypatch) as requests:
         yield requests
-
-
-@pytest.fixture(autouse=True)
-def qwen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a home folder of its own; return the CLI's folder in it."""
-    home = tmp_path / "home"
-    (home / ".qwen").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    return home / ".qwen"
 
 
 def hint() -> str:

@@ -19,6 +19,8 @@ from tests.scripted import answering
 DASHSCOPE, TOKEN, CODING = "DASHSCOPE_API_KEY", "BAILIAN_TOKEN_PLAN_API_KEY", "BAILIAN_CODING_PLAN_API_KEY"
 CODING_CHINA = "https://coding.dashscope.aliyuncs.com/v1"
 
+pytestmark = pytest.mark.usefixtures("qwen")
+
 
 @pytest.fixture(autouse=True)
 def asked(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[httpx.Request]]:
@@ -26,16 +28,6 @@ def asked(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     monkeypatch.setattr(retry, "_FIRST", 0.0)
     with key_services(emulator, monkeypatch) as requests:
         yield requests
-
-
-@pytest.fixture(autouse=True)
-def qwen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a home folder of its own; return the CLI's folder in it."""
-    home = tmp_path / "home"
-    (home / ".qwen").mkdir(parents=True)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("USERPROFILE", str(home))
-    return home / ".qwen"
 
 
 def settings(folder: Path, *, name: str = "settings.json", **env: str) -> Path:
